@@ -3,17 +3,11 @@
 Every participant answers many stimuli and every stimulus is answered by several people, so the accepted share varies
 with both. A Wilson interval over stimuli sees only the stimuli and is too narrow when people differ.
 
-**The pivotal variance was derived for this project and has no published reference.** An answer is *pivotal* when the
-other n - 1 answers of its panel hold exactly k - 1 yes: changing it changes whether the panel is accepted. With pi the
-share of yes among pivotal answers, d = y - pi for a pivotal answer and 0 otherwise, N counted panels, W participants:
-
-    V_item   = theta (1 - theta) / (N - 1)
-    V_worker = W / (W - 1) * sum over participants of (their summed d)^2 / N^2
-    V_x      = sum of d^2 / N^2
-    V        = max(V_item + V_worker - V_x, V_item, V_worker)
-
-The interval is Wilson's with the effective n = theta (1 - theta) / V and Student's t with W_eff - 1 degrees of freedom,
-W_eff = (sum m)^2 / sum m^2 over the answers m of each participant. Simulated coverage: docs/explanation/intervals.md.
+**The pivotal variance was derived for this project and has no published reference.** ``crossed`` has it in full: an
+answer is *pivotal* when the other n - 1 answers of its panel hold exactly k - 1 yes, and only pivotal answers carry
+their participant's habits into the accepted share theta. The interval is Wilson's with the effective
+n = theta (1 - theta) / V and Student's t with W_eff - 1 degrees of freedom, W_eff = (sum m)^2 / sum m^2 over the
+answers m of each participant. Simulated coverage: docs/explanation/intervals.md.
 """
 
 from __future__ import annotations
@@ -26,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from .crossed import CrossedPanels
 from .panels import Panels, check_threshold, count_panels
 from .tables import Answers, AnswersError
 
@@ -101,82 +96,20 @@ def effective_participants(answers_each: NDArray[np.int64]) -> float:
     return float(counts.sum()) ** 2 / squares if squares else 0.0
 
 
-@dataclass(frozen=True, eq=False)
-class PivotalParts:
-    """What the pivotal variance is made of, for one condition.
-
-    Attributes:
-        theta: accepted share of the N counted panels.
-        worker: (W,) summed d of each participant code, divided by N.
-        crossed: V_x, the sum of d^2 / N^2.
-        answers_each: (W,) answers in counted panels of each participant code.
-    """
-
-    theta: float
-    n_counted: int
-    worker: NDArray[np.float64]
-    crossed: float
-    answers_each: NDArray[np.int64]
-
-    @property
-    def n_participants(self) -> int:
-        return int(np.count_nonzero(self.answers_each))
-
-    @property
-    def item_variance(self) -> float:
-        return self.theta * (1 - self.theta) / (self.n_counted - 1)
-
-    @property
-    def worker_variance(self) -> float:
-        # Sorted before summing: the result then does not depend, to the last digit, on how participants are numbered.
-        squares = np.sort(self.worker**2)
-        return self.n_participants / (self.n_participants - 1) * float(squares.sum())
-
-    @property
-    def variance(self) -> float:
-        item, worker = self.item_variance, self.worker_variance
-        return max(item + worker - self.crossed, item, worker)
-
-
-def pivotal_parts(answers: Answers, panels: Panels, threshold: int) -> PivotalParts:
-    """The parts of the pivotal variance. Needs at least one counted panel."""
-    codes = answers.panel_codes()
-    needed = panels.needed(threshold)
-    # A yes is pivotal in a panel that just makes it, a no in one that just fails.
-    makes = panels.counted & (panels.yes == needed)
-    fails = panels.counted & (panels.yes == needed - 1)
-    state = makes.view(np.int8) - fails.view(np.int8)
-    said = state[codes]
-    pivotal_yes = answers.participant[(said == 1) & (answers.answer == 1)]
-    pivotal_no = answers.participant[(said == -1) & (answers.answer == 0)]
-    everyone = (
-        answers.participant if panels.counted[panels.size > 0].all() else answers.participant[panels.counted[codes]]
-    )
-    answers_each = np.bincount(everyone)
-    people = len(answers_each)
-    n = panels.n_counted
-    ups, downs = len(pivotal_yes), len(pivotal_no)
-    share = ups / (ups + downs) if ups + downs else 0.0
-    worker = (1 - share) * np.bincount(pivotal_yes, minlength=people) - share * np.bincount(
-        pivotal_no, minlength=people
-    )
-    return PivotalParts(
-        theta=panels.accepted(threshold) / n,
-        n_counted=n,
-        worker=worker / n,
-        crossed=((1 - share) ** 2 * ups + share**2 * downs) / n**2,
-        answers_each=answers_each,
-    )
-
-
 def pivotal_interval(
-    answers: Answers, threshold: int, *, panels: Panels | None = None, level: float = 0.95
+    answers: Answers,
+    threshold: int,
+    *,
+    panels: Panels | None = None,
+    crossed: CrossedPanels | None = None,
+    level: float = 0.95,
 ) -> Estimate:
     """The accepted share at ``threshold`` with its two-way pivotal interval, the plain Wilson interval beside it.
 
-    ``panels`` defaults to ``count_panels(answers)``. The interval is None, with the reason, when panels still wait to
-    be topped up, none is counted, only one is, there are under 10 effective participants, or all panels agree about
-    being accepted (the variance is then zero by construction and says nothing).
+    ``panels`` defaults to ``count_panels(answers)`` and ``crossed`` to ``CrossedPanels.of(answers, panels)``; give them
+    where they are at hand. The interval is None, with the reason, when panels still wait to be topped up, none is
+    counted, only one is, there are under 10 effective participants, or all panels agree about being accepted (the
+    variance is then zero by construction and says nothing).
     """
     check_level(level)
     panels = panels or count_panels(answers)
@@ -186,34 +119,34 @@ def pivotal_interval(
         return Estimate(None, level=level, denominator=n, reason=f"{panels.short} panels wait for more answers")
     if not n:
         return Estimate(None, level=level, numerator=0, denominator=0, reason="no panel is complete")
-    accepted = panels.accepted(threshold)
-    parts = pivotal_parts(answers, panels, threshold)
-    effective = effective_participants(parts.answers_each)
+    crossed = crossed or CrossedPanels.of(answers, panels)
+    accepted, effective = panels.accepted(threshold), effective_participants(crossed.answers_each)
+    theta = accepted / n
     share = Estimate(
-        parts.theta,
+        theta,
         level=level,
         numerator=accepted,
         denominator=n,
         effective_participants=effective,
         wilson=wilson(accepted, n, level),
     )
-    if reason := _why_no_interval(n, accepted, effective):
+    if reason := why_no_interval(n, effective):
         return replace(share, reason=reason)
-    variance, freedom = parts.variance, effective - 1
-    low, high = wilson_form(parts.theta, parts.theta * (1 - parts.theta) / variance, student(level, freedom))
+    if accepted in (0, n):
+        which = "every panel is" if accepted else "no panel is"
+        return replace(share, reason=f"{which} accepted, so the variance is zero and says nothing")
+    variance, freedom = crossed.parts(panels.acceptance(threshold)).variance, effective - 1
+    low, high = wilson_form(theta, theta * (1 - theta) / variance, student(level, freedom))
     return replace(share, low=low, high=high, standard_error=math.sqrt(variance), degrees_of_freedom=freedom)
 
 
-def _why_no_interval(n: int, accepted: int, effective: float) -> str | None:
-    if n < 2:
-        return "one panel alone has no variance"
+def why_no_interval(n_panels: int, effective: float) -> str | None:
+    """The reason why crossed panels give no two-way interval, or None when they do."""
+    if n_panels < 2:
+        return "one stimulus alone has no variance between stimuli"
     if effective < MIN_EFFECTIVE_PARTICIPANTS:
         return (
             f"{effective:.1f} effective participants; under {MIN_EFFECTIVE_PARTICIPANTS} "
             "the variance between participants cannot be estimated"
-        )
-    if accepted in (0, n):
-        return (
-            f"{'no panel is' if accepted == 0 else 'every panel is'} accepted, so the variance is zero and says nothing"
         )
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,7 +16,7 @@ Rule = Literal["top_up", "drop", "proportion"]
 RULES: dict[Rule, str] = {
     "top_up": "incomplete panels wait for more answers; until they are complete there is no accepted share",
     "drop": "panels of another size are left out, and counted",
-    "proportion": "a panel of another size is accepted at the same share of yes, rounded up",
+    "proportion": "a panel of another size is accepted at the same share of yes, k of n",
 }
 
 
@@ -58,17 +59,18 @@ class Panels:
         """Whether the rule is to top up and some panels still lack answers."""
         return self.rule == "top_up" and self.short > 0
 
-    def needed(self, threshold: int) -> NDArray[np.int64] | int:
-        """How many yes a panel needs at the threshold: k, or under ``proportion`` (P,) k·size/n rounded up."""
-        if self.rule != "proportion":
-            return threshold
-        return -(-threshold * self.size // self.panel)
+    def acceptance(self, threshold: int) -> Callable[[Any, Any], NDArray[np.bool_]]:
+        """Whether panels of ``size`` answers, ``yes`` of them yes, are accepted: at least k of n, or that share.
+
+        In whole numbers, so that no rounding decides: yes / size >= k / n.
+        """
+        return lambda size, yes: yes * self.panel >= threshold * size
 
     def accepted(self, threshold: int) -> int:
         """How many counted panels have at least ``threshold`` of n yes."""
         if self.rule != "proportion":
             return int(self.histogram[max(threshold, 0) :].sum())
-        return int(np.count_nonzero((self.yes >= self.needed(threshold)) & self.counted))
+        return int(np.count_nonzero(self.acceptance(threshold)(self.size, self.yes) & self.counted))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready account of the panels and of what was done with those of another size."""

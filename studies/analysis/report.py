@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from .agreement import agreement, panel_patterns
+from .agreement import panel_agreement
+from .crossed import CrossedPanels
 from .intervals import pivotal_interval
 from .panels import Rule, count_panels, default_threshold, threshold_curve
 from .rectified import rectified_error
@@ -46,7 +47,8 @@ def reanalysis(
         raise AnswersError("the rectified error needs both the population and the errors")
     panels = count_panels(answers, panel=panel, rule=rule)
     k = default_threshold(panels.panel) if threshold is None else threshold
-    accepted = pivotal_interval(answers, k, panels=panels, level=level)
+    crossed = CrossedPanels.of(answers, panels)
+    accepted = pivotal_interval(answers, k, panels=panels, crossed=crossed, level=level)
     rectified: dict[str, Any] = {"estimate": None, "reason": "it needs the number of images and of errors among them"}
     if population is not None and errors is not None:
         rectified = rectified_error(
@@ -58,7 +60,6 @@ def reanalysis(
             rule=rule,
             level=level,
         )
-    patterns, frequency = panel_patterns(panels)
     return {
         "answers": panels.n_answers,
         "participants": panels.n_participants,
@@ -68,7 +69,7 @@ def reanalysis(
         "threshold_curve": threshold_curve(panels),
         "yes_share": int(panels.yes.sum()) / panels.n_answers,
         "accepted_share": {**accepted.as_dict(), "threshold": k, "panels": panels.as_dict()},
-        "agreement": agreement(patterns, frequency, draws=draws, seed=seed, level=level),
+        "agreement": panel_agreement(crossed, draws=draws, seed=seed, level=level),
         "rectified_error": rectified,
     }
 

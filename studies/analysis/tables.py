@@ -117,7 +117,7 @@ class Answers:
             yield "", self
             return
         for code, name in enumerate(self.condition_names):
-            yield name, self.select(self.condition == code)
+            yield name, replace(self.select(self.condition == code), condition=None, condition_names=())
 
     def panel_codes(self) -> NDArray[Any]:
         """(A,) codes of the panel each answer belongs to: its stimulus, or its stimulus in its condition."""

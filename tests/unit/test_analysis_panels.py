@@ -166,7 +166,7 @@ def test_unequal_panels_follow_the_rule_and_are_never_mixed_silently():
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
-        (panels_with(5), "one panel alone"),
+        (panels_with(5), "one stimulus alone"),
         (panels_with(5, 3, 0, 2, 5, 5, 1, 0, 0, participants=9), "9.0 effective participants; under 10"),
         (panels_with(5, 5, 4, 4), "every panel is accepted"),
         (panels_with(1, 0, 3, 2), "no panel is accepted"),
