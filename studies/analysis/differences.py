@@ -1,0 +1,182 @@
+"""Two conditions compared: the two-way pivotal difference of accepted shares, and McNemar's test beside it.
+
+The pivotal variance (see ``intervals``) was derived for this project and has no published reference. For a difference,
+what a stimulus and what a participant contributes to the second condition is set against what the same stimulus and
+the same participant contribute to the first, so the comparison is paired wherever the design is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, stdtr
+from statsmodels.stats.contingency_tables import mcnemar
+
+from .crossed import CrossedPanels, TwoWayParts, sum_of_squares, two_way
+from .intervals import check_level, effective_participants, student, why_no_interval
+from .panels import Panels, Rule, check_threshold, count_panels
+from .tables import Answers, AnswersError
+
+METHOD = (
+    "two-way pivotal difference, Student's t with W_eff - 1 degrees of freedom, W_eff the smaller of the conditions' "
+    "(derived for this project; no published reference)"
+)
+IGNORES = "ignores participants: takes panels as independent"
+
+
+def pivotal_difference(
+    first: Answers,
+    second: Answers,
+    threshold: int,
+    *,
+    panel: int | None = None,
+    rule: Rule = "drop",
+    level: float = 0.95,
+) -> dict[str, Any]:
+    """Accepted share of ``second`` less that of ``first``, with its two-way pivotal interval and test of no difference.
+
+    Both must come from one table, so that their codes mean the same participants and stimuli
+    (:meth:`studies.analysis.tables.Answers.by_condition`). Returns a JSON-ready dict: ``estimate, low, high,
+    standard_error, statistic, p_value, degrees_of_freedom, effective_participants, method, level, first, second``
+    (their accepted shares with numerators and denominators), ``paired_stimuli``, ``naive`` (the interval without the
+    participants' part), ``mcnemar``, ``reason``. The interval is null, with the reason, under the conditions of
+    ``intervals.pivotal_interval``.
+    """
+    check_level(level)
+    if first.condition is not None or second.condition is not None:
+        raise AnswersError("compare two conditions taken apart by Answers.by_condition()")
+    one, other = (count_panels(answers, panel=panel, rule=rule) for answers in (first, second))
+    if one.panel != other.panel:
+        raise AnswersError(f"panels of {one.panel} and of {other.panel} answers cannot be compared")
+    check_threshold(threshold, one.panel)
+    result: dict[str, Any] = dict.fromkeys(
+        ("estimate", "low", "high", "standard_error", "statistic", "p_value", "degrees_of_freedom")
+    )
+    result |= {
+        "effective_participants": None,
+        "method": METHOD,
+        "level": level,
+        "threshold": threshold,
+        "first": _share(one, threshold),
+        "second": _share(other, threshold),
+        "paired_stimuli": int(np.count_nonzero(_both(one, other))),
+        "naive": None,
+        "mcnemar": mcnemar_test(one, other, threshold),
+        "reason": None,
+    }
+    if one.waiting or other.waiting:
+        return result | {"reason": "panels wait for more answers"}
+    if not (one.n_counted and other.n_counted):
+        return result | {"reason": "one of the conditions has no complete panel"}
+    crossed = [CrossedPanels.of(first, one), CrossedPanels.of(second, other)]
+    parts = [each.parts(panels.acceptance(threshold)) for each, panels in zip(crossed, (one, other), strict=True)]
+    difference = parts[1].mean - parts[0].mean
+    effective = min(effective_participants(each.answers_each) for each in crossed)
+    result |= {"estimate": difference, "effective_participants": effective}
+    if reason := why_no_interval(min(one.n_counted, other.n_counted), effective):
+        return result | {"reason": f"{reason} (in one of the conditions)"}
+    item = _item_variance((one, other), parts, threshold)
+    if item == 0:
+        return result | {"reason": "the panels do not vary, so the variance is zero and says nothing"}
+    shared = _shared_cells((first, second), (one, other), threshold)
+    error = math.sqrt(two_way(item, _worker_variance(parts), parts[0].crossed + parts[1].crossed - 2 * shared))
+    freedom = effective - 1
+    half, naive = student(level, freedom) * error, student(level, math.inf) * math.sqrt(item)
+    return result | {
+        "low": max(-1.0, difference - half),
+        "high": min(1.0, difference + half),
+        "standard_error": error,
+        "statistic": difference / error,
+        "p_value": 2 * float(stdtr(freedom, -abs(difference) / error)),
+        "degrees_of_freedom": freedom,
+        "naive": {
+            "low": difference - naive,
+            "high": difference + naive,
+            "standard_error": math.sqrt(item),
+            "p_value": 2 * float(ndtr(-abs(difference) / math.sqrt(item))),
+            "label": IGNORES,
+        },
+    }
+
+
+def mcnemar_test(first: Panels, second: Panels, threshold: int) -> dict[str, Any]:
+    """McNemar's exact test on stimuli with a counted panel in both conditions, labelled as ignoring participants.
+
+    ``p_value`` is null when no stimulus is accepted in one condition only.
+    """
+    both = _both(first, second)
+    length = len(both)
+    one, other = (_accepted(each, threshold)[:length][both] for each in (first, second))
+    lost, gained = int(np.count_nonzero(one & ~other)), int(np.count_nonzero(~one & other))
+    # Exact: the chi-squared version gives p = 0 without discordant pairs.
+    table = [[int(np.count_nonzero(one & other)), lost], [gained, int(np.count_nonzero(~one & ~other))]]
+    return {
+        "p_value": float(mcnemar(table, exact=True).pvalue) if lost + gained else None,
+        "only_first": lost,
+        "only_second": gained,
+        "stimuli": int(np.count_nonzero(both)),
+        "method": "McNemar's exact test",
+        "label": IGNORES,
+        "reason": None if lost + gained else "no stimulus is accepted in one condition only",
+    }
+
+
+def _share(panels: Panels, threshold: int) -> dict[str, Any]:
+    accepted, n = panels.accepted(threshold), panels.n_counted
+    return {"estimate": accepted / n if n else None, "numerator": accepted, "denominator": n, **panels.as_dict()}
+
+
+def _accepted(panels: Panels, threshold: int) -> NDArray[np.bool_]:
+    return panels.counted & panels.acceptance(threshold)(panels.size, panels.yes)
+
+
+def _both(first: Panels, second: Panels) -> NDArray[np.bool_]:
+    length = min(len(first.counted), len(second.counted))
+    return first.counted[:length] & second.counted[:length]
+
+
+def _item_variance(panels: Sequence[Panels], parts: Sequence[TwoWayParts], threshold: int) -> float:
+    total = np.zeros(max(len(each.counted) for each in panels))
+    for sign, each, part in zip((-1, 1), panels, parts, strict=True):
+        n = part.n_panels
+        residual = np.where(each.counted, _accepted(each, threshold) - part.mean, 0.0)
+        total[: len(residual)] += sign * math.sqrt(n / (n - 1)) * residual / n
+    return sum_of_squares(total)
+
+
+def _worker_variance(parts: Sequence[TwoWayParts]) -> float:
+    total = np.zeros(max(len(part.worker) for part in parts))
+    for sign, part in zip((-1, 1), parts, strict=True):
+        people = part.n_participants
+        total[: len(part.worker)] += sign * math.sqrt(people / (people - 1)) * part.worker
+    return sum_of_squares(total)
+
+
+def _shared_cells(answers: Sequence[Answers], panels: Sequence[Panels], threshold: int) -> float:
+    """Sum of d_1 d_2 over participants who met one stimulus in both conditions, as after a washout."""
+    width = 1 + max(int(each.participant.max()) for each in answers)
+    (keys, values), (other_keys, other_values) = (
+        _pivotal(each, counts, threshold, width) for each, counts in zip(answers, panels, strict=True)
+    )
+    _, one, other = np.intersect1d(keys, other_keys, assume_unique=True, return_indices=True)
+    return float(values[one] @ other_values[other])
+
+
+def _pivotal(
+    answers: Answers, panels: Panels, threshold: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Pivotal answers: a key of stimulus and participant, and d."""
+    accepts = panels.acceptance(threshold)
+    size, others = panels.size[answers.stimulus], panels.yes[answers.stimulus] - answers.answer
+    pivotal = panels.counted[answers.stimulus] & accepts(size, others + 1) & ~accepts(size, others)
+    said, size, others = answers.answer[pivotal].astype(np.float64), size[pivotal], others[pivotal]
+    # The share of yes among answers beside as many others, in panels as large.
+    _, alike = np.unique(size * (size.max(initial=0) + 1) + others, return_inverse=True)
+    share = np.bincount(alike, said) / np.bincount(alike)
+    return answers.stimulus[pivotal].astype(np.int64) * width + answers.participant[pivotal], (
+        said - share[alike]
+    ) / panels.n_counted

@@ -1,0 +1,170 @@
+"""Rectified errors of Stock & Cissé (2018), *ConvNets and ImageNet Beyond Accuracy*.
+
+An error that people accept is no error. Images the classifier gets right are never shown and always count as right.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from .intervals import Estimate, pivotal_interval
+from .panels import Panels, Rule, count_panels, threshold_curve
+from .tables import Answers, AnswersError
+
+KNOWN = "taken as known: a count over the whole image set, without an interval of its own"
+
+
+def rectified_error(
+    answers: Answers,
+    *,
+    population: int,
+    errors: int,
+    shown: int | None = None,
+    threshold: int,
+    panel: int | None = None,
+    rule: Rule = "drop",
+    level: float = 0.95,
+) -> dict[str, Any]:
+    """R(k) = E (1 - s(k)): the error left when accepted predictions no longer count as errors.
+
+    Args:
+        population: images in the set the error is taken over.
+        errors: images of that set from which those shown were taken, in a rectified top-1 study the misclassified
+            ones; E = errors / population is taken as known.
+        shown: images that were shown, at most ``errors``; the answered ones when None.
+        threshold: k, yes answers a panel needs to be accepted.
+        panel: n, answers to each stimulus; the most frequent size when None.
+        rule: what becomes of panels of another size.
+
+    Returns a JSON-ready dict: ``estimate`` R(k) with its interval (that of s turned over and scaled by E),
+    ``terms`` E and s with named numerators and denominators, ``curve`` [R(0) = 0, ..., R(n + 1) = E], and ``notes``.
+    Raises AnswersError unless 0 < answered <= shown <= errors <= population.
+    """
+    panels = count_panels(answers, panel=panel, rule=rule)
+    shown = panels.n_stimuli if shown is None else shown
+    _check_counts(("answered", panels.n_stimuli), ("shown", shown), ("errors", errors), ("population", population))
+    share = pivotal_interval(answers, threshold, panels=panels, level=level)
+    error = errors / population
+    return {
+        **_rectified(share, lambda s: error * (1 - s), scale=error),
+        "threshold": threshold,
+        "panel": panels.panel,
+        "formula": "R(k) = E * (1 - s(k))",
+        "terms": {
+            "E": _known("images counted as errors", errors, "images in the set", population),
+            "s": _estimated("accepted panels", "shown images with a counted panel", share),
+        },
+        "curve": [None if s is None else error * (1 - s) for s in threshold_curve(panels)],
+        "panels": panels.as_dict(),
+        "notes": _notes(panels, shown, "shown images")
+        + ([f"a sample: {shown} of {errors} errors were shown"] if shown < errors else []),
+    }
+
+
+def adversarial_rectified_error(
+    answers: Answers,
+    *,
+    adversarial_errors: int,
+    adversarial_population: int,
+    flipped: int,
+    flipped_population: int,
+    threshold: int,
+    shown: int | None = None,
+    panel: int | None = None,
+    rule: Rule = "drop",
+    level: float = 0.95,
+) -> dict[str, Any]:
+    """R = S - f p: the adversarial error left when accepted adversarial labels no longer count as errors.
+
+    Only images that were right and were flipped by the attack are shown, so only their share f can be taken back:
+    not S (1 - p), which would also forgive images that were wrong to begin with.
+
+    Args:
+        adversarial_errors, adversarial_population: S, the error under attack over all images.
+        flipped, flipped_population: f, the share of images that were right and that the attack turned.
+        answers: one condition's answers about flipped images; p(k) is their accepted share.
+        shown: flipped images that were shown; the answered ones when None.
+
+    Returns as :func:`rectified_error`, with terms S, f and p. A note says when S and f have different denominators.
+    Raises AnswersError for counts out of order.
+    """
+    panels = count_panels(answers, panel=panel, rule=rule)
+    shown = panels.n_stimuli if shown is None else shown
+    _check_counts(
+        ("answered", panels.n_stimuli), ("shown", shown), ("flipped", flipped), ("population", flipped_population)
+    )
+    _check_counts(("adversarial errors", adversarial_errors), ("population", adversarial_population))
+    accepted = pivotal_interval(answers, threshold, panels=panels, level=level)
+    standard, turned = adversarial_errors / adversarial_population, flipped / flipped_population
+    notes = _notes(panels, shown, "shown images")
+    if shown < flipped:
+        notes.append(f"a sample: {shown} of {flipped} flipped images were shown")
+    if adversarial_population != flipped_population:
+        notes.append(f"S is over {adversarial_population} images and f over {flipped_population}: not the same images")
+    return {
+        **_rectified(accepted, lambda p: standard - turned * p, scale=turned),
+        "threshold": threshold,
+        "panel": panels.panel,
+        "formula": "R(k) = S - f * p(k)",
+        "terms": {
+            "S": _known("images wrong under attack", adversarial_errors, "images in the set", adversarial_population),
+            "f": _known("right images turned by the attack", flipped, "images attacked", flipped_population),
+            "p": _estimated("accepted panels", "shown flipped images with a counted panel", accepted),
+        },
+        "curve": [None if p is None else standard - turned * p for p in threshold_curve(panels)],
+        "panels": panels.as_dict(),
+        "notes": notes,
+    }
+
+
+def _rectified(share: Estimate, of: Any, *, scale: float) -> dict[str, Any]:
+    """The share's estimate and intervals carried through a falling straight line: low and high change places."""
+
+    def through(value: float | None) -> float | None:
+        return None if value is None else float(of(value))
+
+    low, high = share.wilson or (None, None)
+    return {
+        "estimate": through(share.estimate),
+        "low": through(share.high),
+        "high": through(share.low),
+        "standard_error": None if share.standard_error is None else scale * share.standard_error,
+        "effective_participants": share.effective_participants,
+        "degrees_of_freedom": share.degrees_of_freedom,
+        "method": share.method,
+        "level": share.level,
+        "wilson": {"low": through(high), "high": through(low)},
+        "reason": share.reason,
+    }
+
+
+def _known(numerator_name: str, numerator: int, denominator_name: str, denominator: int) -> dict[str, Any]:
+    return {
+        "estimate": numerator / denominator,
+        "numerator": numerator,
+        "numerator_name": numerator_name,
+        "denominator": denominator,
+        "denominator_name": denominator_name,
+        "interval": KNOWN,
+    }
+
+
+def _estimated(numerator_name: str, denominator_name: str, share: Estimate) -> dict[str, Any]:
+    return {**share.as_dict(), "numerator_name": numerator_name, "denominator_name": denominator_name}
+
+
+def _notes(panels: Panels, shown: int, what: str) -> list[str]:
+    notes = [f"{shown - panels.n_stimuli} {what} have no answer"] if shown > panels.n_stimuli else []
+    if panels.short or panels.long:
+        notes.append(
+            f"{panels.short} panels have fewer and {panels.long} more than {panels.panel} answers; "
+            f"rule {panels.rule}: {panels.as_dict()['rule_meaning']}"
+        )
+    return notes
+
+
+def _check_counts(*rising: tuple[str, int]) -> None:
+    for (small_name, small), (large_name, large) in pairwise(rising):
+        if small < 0 or large <= 0 or small > large:
+            raise AnswersError(f"{small} {small_name} cannot be more than {large} {large_name}")

@@ -1,0 +1,82 @@
+"""The complete report on one table of yes and no answers: the public contract of ``manage.py reanalyse``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from .agreement import panel_agreement
+from .crossed import CrossedPanels
+from .intervals import pivotal_interval
+from .panels import Rule, count_panels, default_threshold, threshold_curve
+from .rectified import rectified_error
+from .tables import Answers, AnswersError
+
+
+def reanalysis(
+    table: pd.DataFrame | Answers,
+    *,
+    threshold: int | None = None,
+    population: int | None = None,
+    errors: int | None = None,
+    panel: int | None = None,
+    rule: Rule = "drop",
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Any]:
+    """Everything the answers alone can tell, JSON-ready.
+
+    Args:
+        table: columns ``participant, stimulus, answer`` and optionally ``condition, seconds``, or an Answers. With
+            conditions a panel is the answers to one stimulus in one condition.
+        threshold: k; by default the smallest k above three quarters of the panel, which is four of five.
+        population, errors: for the rectified error, as in :func:`studies.analysis.rectified.rectified_error`; the
+            answered stimuli are taken to be the images shown. Both or neither.
+        panel: n; the most frequent number of answers to a stimulus by default.
+        rule: what becomes of panels of another size (``panels.RULES``).
+        draws, seed: of the bootstrap of the agreement statistics.
+
+    Returns the keys ``answers, participants, stimuli, panel, histogram`` (panels by number of yes, 0..n),
+    ``threshold_curve`` (share with at least k yes, k = 0..n+1), ``yes_share, accepted_share, agreement,
+    rectified_error``. Raises AnswersError in one line for wrong input.
+    """
+    answers = table if isinstance(table, Answers) else _from_frame(table)
+    if (population is None) != (errors is None):
+        raise AnswersError("the rectified error needs both the population and the errors")
+    panels = count_panels(answers, panel=panel, rule=rule)
+    k = default_threshold(panels.panel) if threshold is None else threshold
+    crossed = CrossedPanels.of(answers, panels)
+    accepted = pivotal_interval(answers, k, panels=panels, crossed=crossed, level=level)
+    rectified: dict[str, Any] = {"estimate": None, "reason": "it needs the number of images and of errors among them"}
+    if population is not None and errors is not None:
+        rectified = rectified_error(
+            answers,
+            population=population,
+            errors=errors,
+            threshold=k,
+            panel=panels.panel,
+            rule=rule,
+            level=level,
+        )
+    return {
+        "answers": panels.n_answers,
+        "participants": panels.n_participants,
+        "stimuli": panels.n_stimuli,
+        "panel": panels.panel,
+        "histogram": panels.histogram.tolist(),
+        "threshold_curve": threshold_curve(panels),
+        "yes_share": int(panels.yes.sum()) / panels.n_answers,
+        "accepted_share": {**accepted.as_dict(), "threshold": k, "panels": panels.as_dict()},
+        "agreement": panel_agreement(crossed, draws=draws, seed=seed, level=level),
+        "rectified_error": rectified,
+    }
+
+
+def _from_frame(frame: pd.DataFrame) -> Answers:
+    return Answers.from_frame(
+        frame,
+        condition="condition" if "condition" in frame.columns else None,
+        seconds="seconds" if "seconds" in frame.columns else None,
+    )
