@@ -72,7 +72,7 @@ def _from_folders(folder: Path) -> Iterator[tuple[str, str]]:
         if place.name.startswith("."):
             continue
         if not place.is_dir():
-            raise StudyError(f"{place.name}: not a folder: images lie in one folder a class, or are listed in labels.csv")
+            raise StudyError(f"{place.name}: not a folder: put one folder a class there, or a labels.csv")
         files = [file for file in sorted(place.rglob("*")) if file.is_file() and not _hidden(file.relative_to(folder))]
         if not files:
             raise StudyError(f"{place.name}: a class without images")
@@ -108,9 +108,7 @@ def _read_image(folder: Path, path: str, label: int) -> Image:
         raise StudyError(f"{path}: {error.strerror}") from None
     # Stored at once, so that a large set never has to fit in memory; an unused file is harmless and collected later.
     file = storage.store("images", data, f".{facts.format.lower()}")
-    return Image(
-        label=label, path=path, sha256=facts.sha256, file=file, width=facts.width, height=facts.height
-    )
+    return Image(label=label, path=path, sha256=facts.sha256, file=file, width=facts.width, height=facts.height)
 
 
 def read_csv(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -150,7 +148,6 @@ def import_classifier(
     not fit: the checkpoint its network, the outputs the classes, or the sizes of the photographs one another.
     """
     from explainers import classifiers
-
     from studies.workbench import sources
 
     _check_name(name, Classifier)

@@ -45,7 +45,7 @@ class Participant(models.Model):
 
 
 class Trial(models.Model):
-    """One participant's encounter with one stimulus, from lease to answer; never deleted, never edited once answered."""
+    """One participant's encounter with one stimulus, from lease to answer; never deleted or edited once answered."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="trials")
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="trials")

@@ -57,7 +57,7 @@ class Condition(models.Model):
 
 
 class Stimulus(models.Model):
-    """What one trial shows (`shown`), and what is known about it (`truth`), which never leaves the server while open."""
+    """What one trial shows (`shown`), and what is known of it (`truth`), which stays on the server until it closes."""
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="stimuli")
     condition = models.ForeignKey(Condition, on_delete=models.CASCADE, related_name="stimuli")

@@ -9,8 +9,20 @@ import pkgutil
 from functools import cache
 
 from .base import Catalogue, Choice, DesignError, Protocol, StimulusSpec
+from .results import Figure, Summary, Table
 
-__all__ = ["Catalogue", "Choice", "DesignError", "Protocol", "StimulusSpec", "available", "get"]
+__all__ = [
+    "Catalogue",
+    "Choice",
+    "DesignError",
+    "Figure",
+    "Protocol",
+    "StimulusSpec",
+    "Summary",
+    "Table",
+    "available",
+    "get",
+]
 
 
 @cache
@@ -18,7 +30,7 @@ def available() -> dict[str, Protocol]:
     """Every protocol by its key, in alphabetical order."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
-        if module.name in {"base", "fields"}:
+        if module.name in {"base", "fields", "results"}:
             continue
         for thing in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
             if isinstance(thing, type) and issubclass(thing, Protocol) and thing.__module__.endswith(module.name):

@@ -1,12 +1,15 @@
 """What a protocol is: a short list of hooks between a design and a result."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+
+from .results import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +115,8 @@ class Protocol:
         # JSON has types: true is not a count, and 4.5 is not rounded away.
         errors += [f"{name}: must not be {value!r}" for name, value in data.items() if isinstance(value, bool)]
         for name, messages in form.errors.items():
-            errors += [message if name == forms.forms.NON_FIELD_ERRORS else f"{name}: {message}" for message in messages]
+            where = "" if name == NON_FIELD_ERRORS else f"{name}: "
+            errors += [where + message for message in messages]
         if errors:
             raise DesignError(errors)
         return {name: form.cleaned_data[name] for name in known}
@@ -146,46 +150,14 @@ class Protocol:
         raise NotImplementedError
 
     def summary(
-        self, design: Mapping[str, Any], preparation: Mapping[str, Any], stimuli: "pd.DataFrame", answers: "pd.DataFrame"
-    ) -> "Summary":
+        self,
+        design: Mapping[str, Any],
+        preparation: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
+    ) -> Summary:
         """The result of a study, from its stimuli (one row each, in order) and its counted answers."""
         raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of a result; cells are strings or numbers, None where there is nothing to say."""
-
-    title: str
-    columns: list[str]
-    rows: list[list[Any]]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure as data: `kind` names a drawing in studies.reports.figures, `series` the numbers it draws.
-
-    The table that screen readers get is made from the same numbers.
-    """
-
-    name: str
-    kind: str
-    title: str
-    x: str
-    y: str
-    series: list[Mapping[str, Any]]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The result of a study: `measures` is what analysis.json holds, the rest is how it is shown."""
-
-    headline: str
-    measures: dict[str, Any]
-    tables: list[Table] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
 
 
 def sample(things: Iterable[Any], n: int | None, seed: int) -> list[Any]:

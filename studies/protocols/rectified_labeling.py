@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from studies.analysis.rectified import rectified_error
 
-from .base import Choice, DesignError, DesignForm, Figure, Protocol, StimulusSpec, Summary, Table, sample
+from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec, sample
 from .fields import NameListField
+from .results import Summary
 
 
 class RectifiedLabelingForm(DesignForm):
