@@ -92,20 +92,20 @@ class Classifier(nn.Module):
         return digest.hexdigest()
 
 
-def check(classifier: Classifier, image_size: int, n_classes: int) -> int:
-    """Classify black images of `image_size` × `image_size` once and return the number of outputs c.
+def check(classifier: Classifier, image_size: tuple[int, int], n_classes: int) -> int:
+    """Classify black images of `image_size` (height, width) once and return the number of outputs c.
 
     Raises ClassifierError for a network that fails on that size, gives another shape than [n, c], fewer outputs than
     `n_classes`, values that are not finite, or no hidden representation.
     """
     device = classifier.mean.device
-    images = torch.zeros(2, 3, image_size, image_size, device=device)
+    images = torch.zeros(2, 3, *image_size, device=device)
     try:
         logits, _ = classifier.predict(images)
     except ClassifierError:
         raise
     except Exception as error:
-        raise ClassifierError(f"fails on images of {image_size} × {image_size}: {_one_line(error)}") from None
+        raise ClassifierError(f"fails on images of {image_size[1]} × {image_size[0]}: {_one_line(error)}") from None
     if not isinstance(logits, Tensor):
         raise ClassifierError(f"returns {type(logits).__name__}, not a tensor of logits [n, classes]")
     if logits.ndim != 2 or len(logits) != len(images):
