@@ -112,9 +112,10 @@ class Attacked:
 
     @property
     def survival_rate(self) -> float | None:
-        """Of the images that fool the classifier exactly, the share that still does as displayed; None where none."""
-        fooled = int(self.fooled_exact.sum())
-        return int((self.fooled_exact & self.fooled_displayed).sum()) / fooled if fooled else None
+        """Of the images that the attack made fool the classifier, the share that still does as displayed; None where
+        there are none. Images that were wrong from the start are no work of the attack and do not count."""
+        made = self.fooled_exact & (self.flip_step != 0)
+        return int((made & self.fooled_displayed).sum()) / int(made.sum()) if bool(made.any()) else None
 
 
 @dataclass(frozen=True)
