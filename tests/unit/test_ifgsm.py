@@ -39,6 +39,8 @@ def pictures(n, seed):
 
 @pytest.fixture(scope="module")
 def model():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # passes this small cost more to share out than to compute
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = nn.Sequential(
@@ -59,7 +61,8 @@ def model():
             optimiser.zero_grad()
             functional.cross_entropy(model(images), labels).backward()
             optimiser.step()
-    return model.eval()
+    yield model.eval()
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
