@@ -137,16 +137,17 @@ class Attacked:
 
     @property
     def survival_rate(self) -> float | None:
-        """Of the images that fool the classifier exactly, the share that still does as displayed; None where none."""
-        fooled = int(self.fooled_exact.sum())
-        return int((self.fooled_exact & self.fooled_displayed).sum()) / fooled if fooled else None
+        """Of the images that the attack made fool the classifier, the share that still does as displayed; None where
+        there are none. Images that were wrong from the start are no work of the attack and do not count."""
+        made = self.fooled_exact & (self.flip_step != 0)
+        return int((made & self.fooled_displayed).sum()) / int(made.sum()) if bool(made.any()) else None
 
 
 @dataclass(frozen=True)
 class Pool:
     """The images of one class that a selector may choose from, in a fixed order; all arrays have that length n.
 
-    A selector reads what it needs (`Selector.needs`) and refuses a pool without it. features: float [n, f], the last
+    A selector reads what it needs (`Selector.needs`) with `tensor`. features: float [n, f], the last
     hidden representations. probabilities: float [n], of the class itself. flip_step: int [n] as in Attacked, or of the
     attack that the study registered. name: the class, for error messages.
     """
@@ -156,6 +157,22 @@ class Pool:
     features: np.ndarray | None = None
     probabilities: np.ndarray | None = None
     flip_step: np.ndarray | None = None
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One of the arrays as a tensor. Raises MethodError, naming the class, where the pool lacks it, where its
+        length is not the pool's, and where it holds NaN or infinity."""
+        import torch
+
+        values = getattr(self, name)
+        if values is None:
+            raise MethodError(f"class {self.name!r}: the pool has no {name}")
+        values = torch.as_tensor(values)
+        if values.shape[:1] != (self.size,):
+            raise MethodError(f"class {self.name!r}: {name} has shape {list(values.shape)} for {self.size} images")
+        broken = (~values.isfinite()).nonzero()
+        if len(broken):
+            raise MethodError(f"class {self.name!r}: NaN or infinity in the {name} of image {int(broken[0, 0])}")
+        return values
 
 
 @dataclass(frozen=True)
