@@ -49,8 +49,9 @@ class MethodError(ValueError):
 class Method(ABC):
     """Common to all kinds.
 
-    A field is an int, a float, a bool or a `Literal` of strings, with a default. `__post_init__` checks that much;
-    extend it, calling this one first, to raise MethodError for values that make no sense.
+    A field is an int, a float, a bool or a `Literal` of strings, or one of these or None, with a default.
+    `__post_init__` checks that much; extend it, calling this one first, to raise MethodError for values that make no
+    sense.
     """
 
     kind: ClassVar[str]
@@ -85,6 +86,10 @@ class Method(ABC):
 def _checked(what: str, value: Any, wanted: Any) -> Any:
     """`value` if it is of the wanted type; an int becomes a float where one is wanted, so that 1 and 1.0 are one
     recipe."""
+    if type(None) in get_args(wanted):
+        if value is None:
+            return value
+        (wanted,) = (one for one in get_args(wanted) if one is not type(None))
     if choices := get_args(wanted):
         if value not in choices:
             raise MethodError(f"{what} must be one of {', '.join(choices)}, not {value!r}")
