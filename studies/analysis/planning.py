@@ -166,9 +166,9 @@ def _cell(
         effective.append(found["effective_participants"])
         if found["low"] is not None:
             widths.append(found["high"] - found["low"])
-    value = truth(scenario, threshold)["accepted_share"]
+    value = truth(scenario, threshold, condition="only" if conditions == 1 else "first")["accepted_share"]
     if conditions == 2:
-        value = truth(scenario, threshold, second=True)["accepted_share"] - value
+        value = truth(scenario, threshold, condition="later")["accepted_share"] - value
         low, high = wilson(rejections, replicates) or (None, None)
         row |= {"power": rejections / replicates, "power_low": low, "power_high": high}
     row |= {

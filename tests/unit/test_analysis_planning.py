@@ -41,8 +41,10 @@ def test_the_second_condition_is_shifted_by_its_effect():
     scenario = Scenario(40_000, 20_000, effect=1.0, effect_sd=1.0)
     _, (_, second) = simulate_answers(scenario, np.random.default_rng(2), conditions=2).by_condition()
     panels = count_panels(second)
-    assert panels.accepted(4) / 40_000 == pytest.approx(truth(scenario, 4, second=True)["accepted_share"], abs=0.01)
-    assert truth(scenario, 4, second=True)["accepted_share"] > truth(scenario, 4)["accepted_share"] + 0.1
+    assert panels.accepted(4) / 40_000 == pytest.approx(
+        truth(scenario, 4, condition="later")["accepted_share"], abs=0.01
+    )
+    assert truth(scenario, 4, condition="later")["accepted_share"] > truth(scenario, 4)["accepted_share"] + 0.1
 
 
 def test_a_plan_shows_that_participants_and_not_stimuli_narrow_the_interval():
