@@ -1,0 +1,84 @@
+"""Readers for `settings.py`: they fail loudly, and say which variable is wrong."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The variables of one process."""
+
+    variables: Mapping[str, str]
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.variables.get(name, "").strip() or default
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        value = self.text(name, str(default)).lower()
+        if value in {"1", "true", "yes", "on"}:
+            return True
+        if value in {"0", "false", "no", "off"}:
+            return False
+        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+
+    def words(self, name: str, default: str = "") -> list[str]:
+        """A comma-separated list."""
+        return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
+
+    def secret_key(self, folder: Path, *, required: bool) -> str:
+        """The variable SECRET_KEY; on one machine otherwise a key made once and kept in the data folder."""
+        if key := self.text("SECRET_KEY"):
+            return key
+        if required:
+            raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL or BROKER_URL is.")
+        path = folder / "secret_key"
+        if not path.exists():
+            draft = folder / f".secret_key.{os.getpid()}"
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(64))
+            try:
+                # A link fails where the name exists, so that two processes starting at once agree on one key.
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text().strip()
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    """SQLite made fit for several processes: writers queue instead of failing (docs/decisions/0003)."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
+        },
+    }
+
+
+def storage(url: str, folder: Path) -> dict[str, Any]:
+    """Django's STORAGES entry: files in the data folder, or a bucket `s3://KEY:SECRET@BUCKET?endpoint_url=…`."""
+    if not url:
+        return {"BACKEND": "studies.storage.ContentStorage", "OPTIONS": {"location": folder / "media"}}
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.hostname:
+        raise ImproperlyConfigured("STORAGE_URL must look like s3://KEY:SECRET@BUCKET?endpoint_url=https://….")
+    options: dict[str, Any] = {
+        "bucket_name": parts.hostname,
+        "file_overwrite": True,
+        "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
+        **dict(parse_qsl(parts.query)),
+    }
+    if parts.username:
+        options |= {"access_key": unquote(parts.username), "secret_key": unquote(parts.password or "")}
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

@@ -1,0 +1,137 @@
+"""The life of a study: created, opened (which freezes it), paused, closed."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
+from django.db import transaction
+from django.utils import timezone
+
+from studies import protocols
+from studies.catalogue import catalogue
+from studies.consent import DEFAULT_CONSENT
+from studies.errors import StudyError
+from studies.models import Consent, Slot, Study
+from studies.protocols import DesignError
+from studies.workbench.recipes import digest
+
+EDITABLE = (Study.State.DRAFT, Study.State.READY)
+
+
+def create_study(
+    *,
+    slug: str,
+    protocol: str,
+    design: Any,
+    title: str = "",
+    consent_text: str = "",
+    owner: AbstractBaseUser | None = None,
+) -> Study:
+    """A draft with a valid design; StudyError with one line that names every mistake."""
+    try:
+        validate_slug(slug)
+    except ValidationError:
+        raise StudyError(f"{slug!r} is no name: use letters, digits, hyphens and underscores") from None
+    if Study.objects.filter(slug=slug).exists():
+        raise StudyError(f"there is already a study called {slug}")
+    try:
+        kind = protocols.get(protocol)
+        complete = kind.clean(design, catalogue=catalogue())
+    except DesignError as error:
+        raise StudyError(f"design: {error}") from None
+    return Study.objects.create(
+        slug=slug,
+        title=title or slug.replace("-", " ").capitalize(),
+        protocol=kind.key,
+        protocol_version=kind.version,
+        design=complete,
+        consent_text=consent_text or DEFAULT_CONSENT,
+        owner=owner,
+    )
+
+
+def change_design(study: Study, design: Any) -> None:
+    """Give a study that is not open yet another design; it has to be prepared again."""
+    try:
+        complete = protocols.get(study.protocol).clean(design, catalogue=catalogue())
+    except DesignError as error:
+        raise StudyError(f"design: {error}") from None
+    if complete == study.design:
+        return
+    changed = Study.objects.filter(pk=study.pk, state__in=EDITABLE).update(design=complete, state=Study.State.DRAFT)
+    study.refresh_from_db()
+    if not changed:
+        raise StudyError(f"study {study.slug} is {study.state}: its design can no longer be changed")
+
+
+@transaction.atomic
+def open_study(study: Study) -> None:
+    """Freeze the design, make the slots and let people in; or let them in again after a pause."""
+    row = Study.objects.select_for_update().get(pk=study.pk)
+    if row.state == Study.State.PAUSED:
+        row.state = Study.State.OPEN
+        row.save(update_fields=["state"])
+    elif row.state == Study.State.READY:
+        _freeze(row)
+        _make_slots(row)
+        row.state, row.opened_at = Study.State.OPEN, timezone.now()
+        row.save(update_fields=["state", "opened_at", "frozen", "design_sha256"])
+    else:
+        hint = "prepare it first" if row.state in (Study.State.DRAFT, Study.State.PREPARING) else "it cannot be opened"
+        raise StudyError(f"study {row.slug} is {row.state}: {hint}")
+    study.refresh_from_db()
+
+
+def pause_study(study: Study) -> None:
+    """Give out no more stimuli; answers to those already given out are still taken."""
+    _move(study, [Study.State.OPEN], state=Study.State.PAUSED)
+
+
+def close_study(study: Study) -> None:
+    """Take no more answers, for good; results can be seen from now on."""
+    _move(study, [Study.State.OPEN, Study.State.PAUSED], state=Study.State.CLOSED, closed_at=timezone.now())
+
+
+def _move(study: Study, states: list[str], **changes: Any) -> None:
+    moved = Study.objects.filter(pk=study.pk, state__in=states).update(**changes)
+    study.refresh_from_db()
+    if not moved:
+        verb = "paused" if changes["state"] == Study.State.PAUSED else "closed"
+        raise StudyError(f"study {study.slug} is {study.state}: only {' or '.join(states)} studies can be {verb}")
+
+
+def _freeze(study: Study) -> None:
+    consent = Consent.objects.create(
+        study=study, version=1, text=study.consent_text, sha256=hashlib.sha256(study.consent_text.encode()).hexdigest()
+    )
+    stimuli = list(study.stimuli.order_by("number").values_list("digest", flat=True))
+    study.frozen = {
+        "study": study.slug,
+        "title": study.title,
+        "protocol": study.protocol,
+        "protocol_version": study.protocol_version,
+        "design": study.design,
+        "preparation": study.preparation,
+        "stimuli": len(stimuli),
+        "stimuli_sha256": digest(stimuli),
+        "consent_sha256": consent.sha256,
+    }
+    study.design_sha256 = digest(study.frozen)
+
+
+def _make_slots(study: Study) -> None:
+    """One row for each wanted answer; in each layer of slots the stimuli come in another random order."""
+    stimuli = list(study.stimuli.order_by("number").values_list("pk", flat=True))
+    random = np.random.default_rng(study.design["seed"])
+    for slot_no in range(1, study.design["answers_per_stimulus"] + 1):
+        ranks = random.permutation(len(stimuli))
+        Slot.objects.bulk_create(
+            (
+                Slot(study=study, stimulus_id=stimulus, slot_no=slot_no, rank=int(rank))
+                for stimulus, rank in zip(stimuli, ranks, strict=True)
+            ),
+            batch_size=2000,
+        )

@@ -1,0 +1,38 @@
+"""What Quorum's commands share."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from studies.errors import StudyError
+from studies.models import Study
+from studies.protocols import DesignError
+
+
+class QuorumCommand(BaseCommand):
+    """A command whose mistakes end in one line and a non-zero status."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except (StudyError, DesignError) as error:
+            raise CommandError(str(error)) from None
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+
+
+class StudyCommand(QuorumCommand):
+    """A command about one study, named by its slug."""
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("slug", help="The study's short name.")
+
+    def handle(self, *args: Any, slug: str, **options: Any) -> None:
+        study = Study.objects.filter(slug=slug).first()
+        if study is None:
+            raise StudyError(f"there is no study called {slug}")
+        self.handle_study(study, **options)
+
+    def handle_study(self, study: Study, **options: Any) -> None:
+        raise NotImplementedError

@@ -1,0 +1,31 @@
+import json
+from pathlib import Path
+
+from studies.errors import StudyError
+from studies.lifecycle import create_study
+from studies.management.base import QuorumCommand
+
+
+class Command(QuorumCommand):
+    help = "Create a study from a design file."
+
+    def add_arguments(self, parser):
+        parser.add_argument("slug", help="The study's short name.")
+        parser.add_argument("--protocol", required=True, help="The kind of study.")
+        parser.add_argument("--design", required=True, type=Path, metavar="FILE.json", help="Its settings.")
+        parser.add_argument("--title", default="", help="As researchers read it (default: the short name).")
+
+    def handle(self, *args, slug, protocol, design, title, **options):
+        study = create_study(slug=slug, protocol=protocol, design=read_json(design), title=title)
+        self.say(f"Created {study.slug}. Next: manage.py prepare {study.slug}")
+
+
+def read_json(path: Path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise StudyError(f"{path}, line {error.lineno}: {error.msg}") from None

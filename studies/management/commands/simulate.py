@@ -1,0 +1,31 @@
+from pathlib import Path
+
+from tqdm import tqdm
+
+from studies.errors import StudyError
+from studies.management.base import StudyCommand
+from studies.models import Slot
+from studies.simulation import read_rates, simulate
+
+
+class Command(StudyCommand):
+    help = "Send simulated participants through the real pages of an open study, over HTTP."
+
+    def add_arguments(self, parser):
+        super().add_arguments(parser)
+        parser.add_argument("--participants", type=int, required=True, metavar="N", help="How many people come.")
+        parser.add_argument("--seed", type=int, default=0, metavar="S", help="The same seed gives the same answers.")
+        parser.add_argument(
+            "--rates", type=Path, metavar="FILE.csv", help="image,label,rate: the chance of yes for each stimulus."
+        )
+        parser.add_argument("--url", help="A running server of this installation (default: one of its own).")
+
+    def handle_study(self, study, *, participants, seed, rates, url, **options):
+        if participants < 1:
+            raise StudyError("--participants must be at least 1")
+        table = read_rates(rates) if rates else None
+        wanted = Slot.objects.filter(study=study, filled=False).count()
+        with tqdm(total=wanted, desc="answers", unit="", file=self.stderr, dynamic_ncols=True) as bar:
+            outcome = simulate(study, participants=participants, seed=seed, rates=table, url=url, progress=bar.update)
+        left = f"{outcome.wanted} still wanted" if outcome.wanted else "every panel is full"
+        self.say(f"{outcome.participants} participants gave {outcome.answers} answers; {left}.")

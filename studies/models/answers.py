@@ -1,0 +1,100 @@
+"""Who answered what.  The constraints here are what makes "exactly N distinct people" true (docs/decisions/0002)."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from .studies import Stimulus, Study
+
+
+class Consent(models.Model):
+    """The words people agreed to; a changed text is a new version, so that old ones stay readable."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="consents")
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["study", "version"], name="one_consent_a_version")]
+
+    def __str__(self):
+        return f"version {self.version}"
+
+
+class Participant(models.Model):
+    """A person in one study, known by an opaque token of which only the hash is stored; never a Django user."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participants")
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    token_sha256 = models.CharField(max_length=64, unique=True)
+    simulated = models.BooleanField(default=False)
+    consent = models.ForeignKey(Consent, on_delete=models.PROTECT, related_name="participants")
+    consented_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True, help_text="When the instructions were left.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+    completion_code = models.CharField(max_length=20)
+
+    class Meta:
+        indexes = [models.Index(fields=["study", "finished_at"], name="participants_by_study")]
+
+    def __str__(self):
+        return str(self.public_id)
+
+
+class Trial(models.Model):
+    """One participant's encounter with one stimulus, from lease to answer; never deleted or edited once answered."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="trials")
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="trials")
+    stimulus = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="trials")
+    position = models.PositiveIntegerField(help_text="1 is the first this participant met.")
+    claimed_at = models.DateTimeField()
+    presented_at = models.DateTimeField(null=True, blank=True, help_text="Empty while only kept ready as the next.")
+    released_at = models.DateTimeField(null=True, blank=True, help_text="Kept ready, lost to its lease, never shown.")
+    answered_at = models.DateTimeField(null=True, blank=True)
+    answer = models.CharField(max_length=100, blank=True)
+    response_ms = models.PositiveIntegerField(null=True, blank=True, help_text="As the page measured it.")
+    counted = models.BooleanField(default=False)
+    exclusion = models.CharField(max_length=40, blank=True, help_text="Why an answer does not count.")
+
+    class Meta:
+        constraints = [
+            # Nobody meets a stimulus twice, whatever two tabs, a retry or a lost lease do.
+            models.UniqueConstraint(fields=["stimulus", "participant"], name="nobody_meets_a_stimulus_twice"),
+            models.UniqueConstraint(fields=["participant", "position"], name="one_trial_a_position"),
+            models.CheckConstraint(
+                condition=Q(counted=False) | Q(answered_at__isnull=False, exclusion=""), name="counted_means_answered"
+            ),
+        ]
+        indexes = [models.Index(fields=["study", "answered_at"], name="trials_by_study")]
+
+    def __str__(self):
+        return f"{self.participant_id} × {self.stimulus_id}"
+
+
+class Slot(models.Model):
+    """One wanted answer to one stimulus.  Free when nobody holds it, or the holder's lease ran out; filled for good."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="slots")
+    stimulus = models.ForeignKey(Stimulus, on_delete=models.CASCADE, related_name="slots")
+    slot_no = models.PositiveSmallIntegerField()
+    rank = models.PositiveIntegerField(help_text="Random order within slot_no, drawn when the study opened.")
+    holder = models.OneToOneField(Trial, null=True, blank=True, on_delete=models.PROTECT, related_name="slot")
+    leased_until = models.DateTimeField(null=True, blank=True)
+    filled = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["stimulus", "slot_no"], name="one_slot_a_number"),
+            models.CheckConstraint(condition=Q(filled=False) | Q(holder__isnull=False), name="filled_means_held"),
+        ]
+        indexes = [
+            # The claim reads this from its lowest end: least answered first, then in random order.
+            models.Index(fields=["study", "slot_no", "rank"], condition=Q(filled=False), name="slots_to_fill"),
+        ]
+
+    def __str__(self):
+        return f"{self.stimulus_id}#{self.slot_no}"

@@ -1,0 +1,31 @@
+from django.db import models
+
+
+class Artifact(models.Model):
+    """The stored result of one computation.  Its digest is the SHA-256 of its recipe."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    digest = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=40)
+    recipe = models.JSONField()
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    seconds = models.FloatField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    value = models.JSONField(null=True, blank=True, help_text="The small part of the result.")
+    file = models.CharField(max_length=200, blank=True, help_text="The large part: a picture or an array.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "leased_until"], name="artifacts_by_state")]
+
+    def __str__(self):
+        return f"{self.kind} {self.digest[:12]}"

@@ -1,0 +1,78 @@
+"""What studies are made of: photographs with their classes, and classifiers."""
+
+from django.db import models
+
+
+class ImageSet(models.Model):
+    """Photographs with one ground-truth class each."""
+
+    name = models.SlugField(max_length=100, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self):
+        return self.name
+
+
+class ImageClass(models.Model):
+    """One class of an image set; `index` is the classifier's output that stands for it."""
+
+    image_set = models.ForeignKey(ImageSet, on_delete=models.CASCADE, related_name="classes")
+    index = models.PositiveIntegerField()
+    name = models.CharField(max_length=200, help_text="As in the folder; the name in designs, rates and exports.")
+    title = models.CharField(max_length=200, help_text="As participants read it.")
+
+    class Meta:
+        ordering = ["image_set", "index"]
+        verbose_name_plural = "image classes"
+        constraints = [
+            models.UniqueConstraint(fields=["image_set", "index"], name="one_class_an_index"),
+            models.UniqueConstraint(fields=["image_set", "name"], name="one_class_a_name"),
+        ]
+
+    def __str__(self):
+        return self.title
+
+
+class Image(models.Model):
+    """One photograph as it was imported; `file` is named by the SHA-256 of its bytes."""
+
+    image_set = models.ForeignKey(ImageSet, on_delete=models.CASCADE, related_name="images")
+    label = models.PositiveIntegerField(help_text="Index of the ground-truth class.")
+    path = models.CharField(max_length=500, help_text="Below the imported folder.")
+    sha256 = models.CharField(max_length=64)
+    file = models.CharField(max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["image_set", "path"]
+        constraints = [
+            models.UniqueConstraint(fields=["image_set", "path"], name="one_image_a_path"),
+            models.UniqueConstraint(fields=["image_set", "sha256"], name="one_image_a_content"),
+        ]
+        indexes = [models.Index(fields=["image_set", "label", "path"], name="images_by_label")]
+
+    def __str__(self):
+        return self.path
+
+
+class Classifier(models.Model):
+    """A network with its preprocessing inside; `digest` is the SHA-256 of everything its outputs depend on."""
+
+    name = models.SlugField(max_length=100, unique=True)
+    image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="classifiers")
+    source = models.JSONField(help_text="How to build the network: torchvision name and weights, or stored files.")
+    preprocessing = models.JSONField(help_text="resize, crop, mean and standard deviation.")
+    state_digest = models.CharField(max_length=64, help_text="SHA-256 of the weights; checked on every load.")
+    digest = models.CharField(max_length=64)
+    n_outputs = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self):
+        return self.name

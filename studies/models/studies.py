@@ -1,0 +1,78 @@
+"""What is designed, and what preparing makes of it."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+
+class Study(models.Model):
+    """One run of a protocol.  `design` is written through the protocol's form only; opening freezes it."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        PREPARING = "preparing"
+        READY = "ready"
+        OPEN = "open"
+        PAUSED = "paused"
+        CLOSED = "closed"
+
+    slug = models.SlugField(max_length=100, unique=True)
+    title = models.CharField(max_length=200)
+    link = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    protocol = models.CharField(max_length=60)
+    protocol_version = models.PositiveSmallIntegerField()
+    design = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    consent_text = models.TextField(blank=True, help_text="What people agree to before they begin.")
+    preparation = models.JSONField(default=dict, help_text="What preparing found: pictures, errors, stimuli.")
+    problem = models.TextField(blank=True, help_text="Why the last preparation failed.")
+    frozen = models.JSONField(null=True, blank=True, help_text="The canonical design, stored when the study opened.")
+    design_sha256 = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    prepared_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name_plural = "studies"
+
+    def __str__(self):
+        return self.title
+
+
+class Condition(models.Model):
+    """An arm of a study."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="conditions")
+    key = models.CharField(max_length=60)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["study", "key"], name="one_condition_a_key")]
+
+    def __str__(self):
+        return self.key
+
+
+class Stimulus(models.Model):
+    """What one trial shows (`shown`), and what is known of it (`truth`), which stays on the server until it closes."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="stimuli")
+    condition = models.ForeignKey(Condition, on_delete=models.CASCADE, related_name="stimuli")
+    number = models.PositiveIntegerField(help_text="Its place in the order of preparation.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of condition, shown and truth.")
+    shown = models.JSONField()
+    truth = models.JSONField()
+
+    class Meta:
+        verbose_name_plural = "stimuli"
+        ordering = ["study", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "number"], name="one_stimulus_a_number"),
+            models.UniqueConstraint(fields=["study", "digest"], name="one_stimulus_a_digest"),
+        ]
+
+    def __str__(self):
+        return f"{self.study_id}/{self.number}"

@@ -1,0 +1,258 @@
+"""Enrolling, claiming and answering: exactly N distinct people for each stimulus, whatever happens.
+
+The constraints in studies.models.answers hold it up; here every write is a short transaction that is simply tried
+again when another one was faster (docs/decisions/0002).
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import wraps
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from studies import protocols
+from studies.errors import StudyError
+from studies.models import Consent, Participant, Slot, Study, Trial
+
+#: Without letters and digits that look alike.
+CODE_ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+ATTEMPTS = 20
+
+
+class Conflict(Exception):
+    """Somebody else took the slot first: try again."""
+
+
+class AnswerRefused(StudyError):
+    """The answer was not stored; the message says why."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of an answer.  `repeated`: it had been given before, and the first one stands."""
+
+    trial: Trial
+    repeated: bool
+
+
+def retried(function: Callable) -> Callable:
+    """Run the function in a transaction, and again when another process was faster."""
+
+    @wraps(function)
+    def wrapper(*args, **kwargs):
+        for attempt in range(ATTEMPTS):
+            try:
+                with transaction.atomic():
+                    return function(*args, **kwargs)
+            except (Conflict, IntegrityError):
+                if attempt == ATTEMPTS - 1:
+                    raise
+            except OperationalError as error:
+                # PostgreSQL ends one of two transactions that wait for each other; the other one goes on.
+                if "deadlock" not in str(error) or attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError
+
+    return wrapper
+
+
+def token_hash(token: str) -> str:
+    """What is stored of a participant's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+# --- enrolling --------------------------------------------------------------------------------------------------------
+
+
+def current_consent(study: Study) -> Consent:
+    return study.consents.latest("version")
+
+
+def enrol(study: Study, *, consent: Consent, simulated: bool = False) -> tuple[Participant, str]:
+    """A new participant who agreed to `consent`, and the token that is the only key to their pages."""
+    if study.state != Study.State.OPEN:
+        raise StudyError("This study is not open.")
+    if consent.study_id != study.pk:
+        raise StudyError("This consent belongs to another study.")
+    token = secrets.token_urlsafe(16)
+    participant = Participant.objects.create(
+        study=study,
+        token_sha256=token_hash(token),
+        simulated=simulated,
+        consent=consent,
+        consented_at=timezone.now(),
+        completion_code="".join(secrets.choice(CODE_ALPHABET) for _ in range(10)),
+    )
+    return participant, token
+
+
+def find(token: str) -> Participant | None:
+    """Whose token this is."""
+    return Participant.objects.select_related("study").filter(token_sha256=token_hash(token)).first()
+
+
+# --- claiming ---------------------------------------------------------------------------------------------------------
+
+
+@retried
+def start(participant: Participant) -> None:
+    """Leave the instructions and be given the first stimulus."""
+    Participant.objects.filter(pk=participant.pk, started_at=None).update(started_at=timezone.now())
+    _present_next(participant)
+
+
+@retried
+def current_trial(participant: Participant) -> Trial | None:
+    """The trial this participant is at; None when they are done, or the study gives out nothing more.
+
+    Coming back continues the same trial; whoever is shown one holds a slot of it where there still is one.
+    """
+    trial = _shown(participant)
+    if trial is None:
+        return _present_next(participant)
+    if trial.participant.study.state == Study.State.OPEN:
+        _hold(trial)
+    return trial
+
+
+def upcoming_trial(participant: Participant) -> Trial | None:
+    """The trial kept ready after the current one, so that its picture can be loaded ahead."""
+    return _waiting(participant).select_related("stimulus").first()
+
+
+def _shown(participant: Participant) -> Trial | None:
+    open_trials = Trial.objects.filter(participant=participant, presented_at__isnull=False, answered_at=None)
+    return open_trials.select_related("stimulus", "participant__study").order_by("position").first()
+
+
+def _waiting(participant: Participant):
+    return Trial.objects.filter(participant=participant, presented_at=None, released_at=None).order_by("position")
+
+
+def _present_next(participant: Participant) -> Trial | None:
+    """Show the trial kept ready, or claim one; keep another one ready.  Finishes who has nothing left to do."""
+    if shown := _shown(participant):
+        return shown
+    study = Study.objects.get(pk=participant.study_id)
+    if study.state != Study.State.OPEN or participant.finished_at:
+        return None
+    trial = None
+    for waiting in _waiting(participant).select_related("stimulus"):
+        if _hold(waiting):
+            trial = waiting
+            break
+        Trial.objects.filter(pk=waiting.pk).update(released_at=timezone.now())
+    trial = trial or _claim(participant, study)
+    if trial is None:
+        Participant.objects.filter(pk=participant.pk, finished_at=None).update(finished_at=timezone.now())
+        return None
+    trial.presented_at = timezone.now()
+    Trial.objects.filter(pk=trial.pk).update(presented_at=trial.presented_at)
+    _claim(participant, study)
+    return trial
+
+
+def _free(now) -> Q:
+    return Q(filled=False) & (Q(holder=None) | Q(leased_until__lt=now))
+
+
+def _lease(study: Study) -> timedelta:
+    return protocols.get(study.protocol).lease
+
+
+def _claim(participant: Participant, study: Study) -> Trial | None:
+    """Lease the least answered stimulus this participant has not met; None when there is none, or they had enough."""
+    trials = Trial.objects.filter(participant=participant)
+    position = trials.count() + 1
+    if trials.filter(released_at=None).count() >= study.design["trials_per_participant"]:
+        return None
+    now = timezone.now()
+    met = Trial.objects.filter(participant=participant, stimulus=OuterRef("stimulus"))
+    candidates = Slot.objects.filter(_free(now), ~Exists(met), study=study).order_by("slot_no", "rank")
+    if connection.features.has_select_for_update_skip_locked:
+        candidates = candidates.select_for_update(skip_locked=True)
+    slot = candidates.first()
+    if slot is None:
+        return None
+    trial = Trial.objects.create(
+        study=study, participant=participant, stimulus_id=slot.stimulus_id, position=position, claimed_at=now
+    )
+    if not Slot.objects.filter(_free(now), pk=slot.pk).update(holder=trial, leased_until=now + _lease(study)):
+        raise Conflict
+    return trial
+
+
+def _hold(trial: Trial) -> bool:
+    """Renew the trial's lease, or lease another free slot of its stimulus; False when all are taken."""
+    now = timezone.now()
+    until = now + _lease(trial.study)
+    if Slot.objects.filter(holder=trial).update(leased_until=until):
+        return True
+    free = Slot.objects.filter(_free(now), stimulus=trial.stimulus_id).order_by("slot_no")
+    if connection.features.has_select_for_update_skip_locked:
+        free = free.select_for_update(skip_locked=True)
+    slot = free.first()
+    if slot is None:
+        return False
+    if not Slot.objects.filter(_free(now), pk=slot.pk).update(holder=trial, leased_until=until):
+        raise Conflict
+    return True
+
+
+# --- answering --------------------------------------------------------------------------------------------------------
+
+
+@retried
+def answer(participant: Participant, trial_id: int, value: str, *, response_ms: int | None = None) -> Answered:
+    """Store an answer and show the next stimulus.
+
+    The first answer to a trial stands; every repeat changes nothing.  An answer whose slot went to somebody else, or
+    that the protocol does not accept, is kept with its reason and does not count.  Raises AnswerRefused for an answer
+    that is not offered, a trial that is not this participant's, and a closed study.
+    """
+    trial = (
+        Trial.objects.select_related("stimulus", "study")
+        .filter(pk=trial_id, participant=participant, presented_at__isnull=False)
+        .first()
+    )
+    if trial is None:
+        raise AnswerRefused("This page does not belong to you.")
+    if trial.answered_at:
+        return Answered(trial, repeated=True)
+    study = trial.study
+    if study.state not in (Study.State.OPEN, Study.State.PAUSED):
+        raise AnswerRefused("This study is closed: it takes no more answers.")
+    protocol = protocols.get(study.protocol)
+    if value not in {choice.value for choice in protocol.choices(study.design, trial.stimulus.shown)}:
+        raise AnswerRefused("Please choose one of the answers offered.")
+    now = timezone.now()
+    server_ms = round((now - trial.presented_at).total_seconds() * 1000)
+    exclusion = protocol.exclusion(study.design, value, server_ms)
+    if exclusion:
+        Slot.objects.filter(holder=trial).update(holder=None, leased_until=None)
+    elif _hold(trial):
+        Slot.objects.filter(holder=trial).update(filled=True, leased_until=None)
+    else:
+        exclusion = "late"
+    changed = Trial.objects.filter(pk=trial.pk, answered_at=None).update(
+        answer=value, answered_at=now, response_ms=response_ms, counted=not exclusion, exclusion=exclusion
+    )
+    if not changed:
+        raise Conflict
+    trial.refresh_from_db()
+    _present_next(participant)
+    return Answered(trial, repeated=False)
+
+
+def progress(participant: Participant) -> tuple[int, int]:
+    """How many trials this participant has answered, and how many they will be shown at most."""
+    trials = Trial.objects.filter(participant=participant, released_at=None)
+    answered = trials.filter(answered_at__isnull=False).count()
+    study = participant.study
+    stimuli = study.stimuli.count()
+    return answered, min(study.design["trials_per_participant"], stimuli)

@@ -1,0 +1,169 @@
+"""What a protocol is: a short list of hooks between a design and a result."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+
+from .results import Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class DesignError(ValueError):
+    """A design that cannot be run; `messages` holds one clear line for each thing that is wrong."""
+
+    def __init__(self, messages: list[str]):
+        self.messages = messages
+        super().__init__(" ".join(messages))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What designs may name: for each classifier its class names, in the order of its outputs."""
+
+    classifiers: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer a page offers.  `key` is the keyboard key that gives it."""
+
+    value: str
+    label: Any
+    key: str
+
+
+@dataclass(frozen=True)
+class StimulusSpec:
+    """A stimulus as a protocol describes it: JSON values only.
+
+    `shown` is all that its page may know: pictures by their opaque names, and the words of the question.
+    `truth` stays on the server while the study runs.  It holds at least `image` (the path below the imported
+    folder) and `label` (the name of the class that is asked about), which name the stimulus in rates and exports.
+    """
+
+    condition: str
+    shown: Mapping[str, Any]
+    truth: Mapping[str, Any]
+
+
+class DesignForm(forms.Form):
+    """The settings every protocol has.  Its cleaned data *is* the design."""
+
+    classifier = forms.ChoiceField(help_text="The classifier people judge.")
+    answers_per_stimulus = forms.IntegerField(
+        initial=5, min_value=1, max_value=99, help_text="A panel: how many different people answer each stimulus."
+    )
+    trials_per_participant = forms.IntegerField(
+        initial=50, min_value=1, max_value=10_000, help_text="How many stimuli one person is shown at most."
+    )
+    seed = forms.IntegerField(
+        initial=0, required=False, min_value=0, max_value=2**31 - 1, help_text="Of every random choice the study makes."
+    )
+
+    def __init__(self, *args: Any, catalogue: Catalogue, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.catalogue = catalogue
+        self.fields["classifier"].choices = [(name, name) for name in catalogue.classifiers]
+        self.fields["classifier"].error_messages["invalid_choice"] = "There is no classifier called %(value)s."
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        for name, field_ in self.fields.items():
+            # An optional field left out means its default, so that the stored design is always complete.
+            if not field_.required and cleaned.get(name) is None and name not in self.errors:
+                cleaned[name] = field_.initial
+        return cleaned
+
+
+class Protocol:
+    """A kind of study: what is designed, shown, asked and counted.
+
+    A subclass sets the class attributes and implements `stimuli`, `choices`, `simulated_answer` and `summary`.
+    Its template is `templates/protocols/<key>.html`; it is given `shown`, `choices` and the progress, nothing more.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    #: Rises whenever the same design would give other stimuli, pages or results.
+    version: ClassVar[int]
+    #: One sentence for the researcher who chooses.
+    description: ClassVar[str]
+    form_class: ClassVar[type[DesignForm]] = DesignForm
+    #: How long a stimulus is kept for the person who looks at it.
+    lease: ClassVar[timedelta] = timedelta(minutes=10)
+
+    # --- design -----------------------------------------------------------------------------------------------------
+
+    def form(self, data: Mapping[str, Any] | None = None, *, catalogue: Catalogue, **kwargs: Any) -> DesignForm:
+        """The design form, bound to `data` where it is given."""
+        return self.form_class(data, catalogue=catalogue, **kwargs)
+
+    def clean(self, data: Any, *, catalogue: Catalogue) -> dict[str, Any]:
+        """The complete, valid design that `data` describes; DesignError with one line for each mistake."""
+        if not isinstance(data, dict):
+            raise DesignError(["a design is a JSON object of settings"])
+        form = self.form(data, catalogue=catalogue)
+        known = list(form.fields)
+        errors = [f"{name}: unknown setting (known: {', '.join(known)})" for name in data if name not in form.fields]
+        # JSON has types: true is not a count, and 4.5 is not rounded away.
+        errors += [f"{name}: must not be {value!r}" for name, value in data.items() if isinstance(value, bool)]
+        for name, messages in form.errors.items():
+            where = "" if name == NON_FIELD_ERRORS else f"{name}: "
+            errors += [where + message for message in messages]
+        if errors:
+            raise DesignError(errors)
+        return {name: form.cleaned_data[name] for name in known}
+
+    # --- preparing --------------------------------------------------------------------------------------------------
+
+    def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
+        """What participants will see, as straight-line code over a bench (studies.workbench.Bench)."""
+        raise NotImplementedError
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
+        """The answers offered; anything else is refused."""
+        raise NotImplementedError
+
+    def pictures(self, shown: Mapping[str, Any]) -> list[str]:
+        """The names of the pictures a page shows, to be loaded ahead."""
+        return [shown["picture"]["file"]]
+
+    def exclusion(self, design: Mapping[str, Any], answer: str, server_ms: int) -> str:
+        """Why an answer does not count and its slot opens again; empty when it counts."""
+        return ""
+
+    # --- counting ---------------------------------------------------------------------------------------------------
+
+    def simulated_answer(
+        self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
+    ) -> tuple[str, float]:
+        """What a simulated participant answers, and after how many seconds."""
+        raise NotImplementedError
+
+    def summary(
+        self,
+        design: Mapping[str, Any],
+        preparation: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
+    ) -> Summary:
+        """The result of a study, from its stimuli (one row each, in order) and its counted answers."""
+        raise NotImplementedError
+
+
+def sample(things: Iterable[Any], n: int | None, seed: int) -> list[Any]:
+    """`n` of the things at random, in their old order; all of them where `n` is None or not smaller."""
+    things = list(things)
+    if n is None or n >= len(things):
+        return things
+    chosen = np.random.default_rng(seed).choice(len(things), size=n, replace=False)
+    return [things[i] for i in sorted(chosen)]
