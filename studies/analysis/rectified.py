@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from .crossed import CrossedPanels
 from .intervals import Estimate, pivotal_interval
 from .panels import Panels, Rule, count_panels, threshold_curve
 from .tables import Answers, AnswersError
@@ -25,6 +26,8 @@ def rectified_error(
     panel: int | None = None,
     rule: Rule = "drop",
     level: float = 0.95,
+    panels: Panels | None = None,
+    crossed: CrossedPanels | None = None,
 ) -> dict[str, Any]:
     """R(k) = E (1 - s(k)): the error left when accepted predictions no longer count as errors.
 
@@ -36,15 +39,16 @@ def rectified_error(
         threshold: k, yes answers a panel needs to be accepted.
         panel: n, answers to each stimulus; the most frequent size when None.
         rule: what becomes of panels of another size.
+        panels, crossed: the answers counted, where they are at hand; ``panel`` and ``rule`` are then theirs.
 
     Returns a JSON-ready dict: ``estimate`` R(k) with its interval (that of s turned over and scaled by E),
     ``terms`` E and s with named numerators and denominators, ``curve`` [R(0) = 0, ..., R(n + 1) = E], and ``notes``.
     Raises AnswersError unless 0 < answered <= shown <= errors <= population.
     """
-    panels = count_panels(answers, panel=panel, rule=rule)
+    panels = panels or count_panels(answers, panel=panel, rule=rule)
     shown = panels.n_stimuli if shown is None else shown
     _check_counts(("answered", panels.n_stimuli), ("shown", shown), ("errors", errors), ("population", population))
-    share = pivotal_interval(answers, threshold, panels=panels, level=level)
+    share = pivotal_interval(answers, threshold, panels=panels, crossed=crossed, level=level)
     error = errors / population
     return {
         **_rectified(share, lambda s: error * (1 - s), scale=error),

@@ -56,9 +56,9 @@ def reanalysis(
             population=population,
             errors=errors,
             threshold=k,
-            panel=panels.panel,
-            rule=rule,
             level=level,
+            panels=panels,
+            crossed=crossed,
         )
     return {
         "answers": panels.n_answers,
