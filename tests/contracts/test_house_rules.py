@@ -38,10 +38,10 @@ def test_only_the_settings_read_the_environment():
     """Naming the settings module (`os.environ.setdefault`) is not reading."""
     found = []
     for name, tree in trees(outside="config/settings.py"):
-        naming = {node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "setdefault"}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"} and node not in naming:
-                found.append(f"{name}:{node.lineno}")
+        attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        naming = {node.value for node in attributes if node.attr == "setdefault"}
+        reading = [node for node in attributes if node.attr in {"environ", "getenv"} and node not in naming]
+        found += [f"{name}:{node.lineno}" for node in reading]
     assert found == []
 
 

@@ -21,9 +21,9 @@ def harm(result: dict) -> list[str]:
     """What went wrong, by name; nothing when every panel is exactly full of distinct people."""
     wrong = [name for name in ("over_filled", "met_twice", "repositions", "filled_by_uncounted") if result[name]]
     wrong += [name for name in ("filled_by_another_stimulus", "errors") if result[name]]
-    if not result["exactly_filled"] == result["stimuli"]:
+    if result["exactly_filled"] != result["stimuli"]:
         wrong.append("not exactly filled")
-    if not result["counted"] == result["filled_slots"]:
+    if result["counted"] != result["filled_slots"]:
         wrong.append("counted answers without slots")
     return wrong
 

@@ -91,7 +91,7 @@ def test_folders_are_classes_in_sorted_order(folder):
 
 
 def test_labels_csv_names_the_classes(folder):
-    (folder / "labels.csv").write_text("file,label\nbell/0.png,zebra\nfish/1.png,\"ant, small\"\n")
+    (folder / "labels.csv").write_text('file,label\nbell/0.png,zebra\nfish/1.png,"ant, small"\n')
     import_images(folder)
     assert list(Image.objects.values_list("path", "label")) == [("bell/0.png", 1), ("fish/1.png", 0)]
     assert list(ImageClass.objects.values_list("name", flat=True)) == ["ant, small", "zebra"]
@@ -299,9 +299,7 @@ def test_torchvisions_weights_come_from_its_cache_and_a_miss_says_so(folder, tmp
     cached.parent.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     torch.save(models.mobilenet_v3_small().state_dict(), cached)
-    call_command(
-        "import_classifier", "net", images="things", torchvision="mobilenet_v3_small", resize=32, crop=32
-    )
+    call_command("import_classifier", "net", images="things", torchvision="mobilenet_v3_small", resize=32, crop=32)
     row = Classifier.objects.get(name="net")
     assert row.source == {"torchvision": "mobilenet_v3_small", "weights": "IMAGENET1K_V1"}
     assert row.n_outputs == 1000
