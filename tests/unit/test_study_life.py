@@ -29,7 +29,7 @@ def create(tmp_path, design, slug: str = "study", protocol: str = "rectified_lab
 
 
 def test_a_design_is_stored_complete(tmp_path, design):
-    study = create(tmp_path, design | {"threshold": 4, "answers_per_stimulus": 5, "trials_per_participant": 10})
+    study = create(tmp_path, design | {"trials_per_participant": 10})
     assert study.state == State.DRAFT
     assert study.design == {
         "classifier": "net",
