@@ -1,0 +1,11 @@
+"""Loaded before Django's settings (pyproject: `-p tests.environment`): tests run in a data folder of their own."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+for variable in ("DATABASE_URL", "BROKER_URL", "STORAGE_URL", "CACHE_URL", "SITE_URL", "ALLOWED_HOSTS", "DEBUG"):
+    os.environ.pop(variable, None)
+os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="quorum-tests-")
+atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)

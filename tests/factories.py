@@ -1,0 +1,97 @@
+"""Image sets and studies as rows, without PyTorch: what `import_*` and `prepare` would have left behind."""
+
+from itertools import count
+
+import numpy as np
+
+from explainers.images import encode_png
+from studies import lifecycle, storage
+from studies.models import Classifier, Condition, Image, ImageClass, ImageSet, Stimulus, Study
+from studies.workbench.recipes import digest
+
+CLASSES = ("bell", "fish", "grand_piano")
+_numbers = count(1)
+
+
+def make_picture(seed: int, side: int = 32) -> bytes:
+    """A PNG of `side` by `side` random pixels."""
+    return encode_png(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
+
+
+def make_image_set(name: str = "", *, classes: tuple[str, ...] = CLASSES, n_images: int = 12, side: int = 32):
+    """An image set whose n-th image is of the n-th class, in turn."""
+    image_set = ImageSet.objects.create(name=name or f"things-{next(_numbers)}")
+    ImageClass.objects.bulk_create(
+        ImageClass(image_set=image_set, index=i, name=label, title=label.replace("_", " "))
+        for i, label in enumerate(classes)
+    )
+    rows = []
+    for n in range(n_images):
+        file = storage.store("images", make_picture(n, side), ".png")
+        label = n % len(classes)
+        path, sha256 = f"{classes[label]}/{n:03}.png", file.split("/")[-1].removesuffix(".png")
+        rows.append(
+            Image(image_set=image_set, label=label, path=path, sha256=sha256, file=file, width=side, height=side)
+        )
+    Image.objects.bulk_create(rows)
+    return image_set
+
+
+def make_classifier(image_set: ImageSet, name: str = "") -> Classifier:
+    """A classifier as a row; nothing can be computed with it."""
+    name = name or f"net-{next(_numbers)}"
+    return Classifier.objects.create(
+        name=name,
+        image_set=image_set,
+        source={"module": "classifiers/none.py", "factory": "none"},
+        preprocessing={"resize": None, "crop": None, "mean": [0.0] * 3, "std": [1.0] * 3},
+        state_digest=digest(name),
+        digest=digest({"name": name}),
+        n_outputs=image_set.classes.count(),
+    )
+
+
+def make_study(n_stimuli: int = 3, answers_per_stimulus: int = 5, *, slug: str = "", side: int = 32, **design) -> Study:
+    """A rectified study, ready to open, in which each image is taken for the next class (then the one after it)."""
+    image_set = make_image_set(n_images=min(n_stimuli, 12), side=side)
+    design = {
+        "classifier": make_classifier(image_set).name,
+        "answers_per_stimulus": answers_per_stimulus,
+        "threshold": max(1, answers_per_stimulus - 1),
+        "trials_per_participant": n_stimuli,
+        **design,
+    }
+    study = lifecycle.create_study(
+        slug=slug or f"study-{next(_numbers)}", protocol="rectified_labeling", design=design, title="Pictures and words"
+    )
+    condition = Condition.objects.create(study=study, key="errors")
+    images, classes = list(image_set.images.order_by("pk")), list(image_set.classes.all())
+    pictures = [storage.store("artifacts", make_picture(n, side), ".png") for n in range(len(images))]
+    stimuli = []
+    for n in range(n_stimuli):
+        image, picture = images[n % len(images)], pictures[n % len(images)]
+        wrong = classes[(image.label + 1 + n // len(images) % (len(classes) - 1)) % len(classes)]
+        shown = {"picture": {"file": picture, "width": side, "height": side}, "ask": wrong.title}
+        truth = {
+            "image": image.path,
+            "label": wrong.name,
+            "true_label": classes[image.label].name,
+            "probability": 1 / (n + 2),
+            "true_probability": 1 / (n + 3),
+        }
+        content = {"condition": condition.key, "shown": shown, "truth": truth}
+        stimuli.append(
+            Stimulus(study=study, condition=condition, number=n + 1, digest=digest(content), shown=shown, truth=truth)
+        )
+    Stimulus.objects.bulk_create(stimuli, batch_size=1000)
+    study.preparation = {"images": 4 * n_stimuli, "errors": n_stimuli, "shown": n_stimuli}
+    study.state = Study.State.READY
+    study.save(update_fields=["preparation", "state"])
+    return study
+
+
+def open_study(n_stimuli: int = 3, answers_per_stimulus: int = 5, **options) -> Study:
+    """The same, opened."""
+    study = make_study(n_stimuli, answers_per_stimulus, **options)
+    lifecycle.open_study(study)
+    return study
