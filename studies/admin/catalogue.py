@@ -166,11 +166,9 @@ def _source(source: dict[str, Any]) -> list[tuple[str, str]]:
     """Where the network comes from, in words."""
     if "torchvision" in source:
         return [("Network", f"{source['torchvision']} (torchvision)"), ("Weights", source["weights"])]
-    return [
-        ("Network", f"{source['factory']}, from an imported module"),
-        ("Module, SHA-256", source["module_sha256"]),
-        ("Checkpoint, SHA-256", source["checkpoint_sha256"]),
-    ]
+    digests = [("Module, SHA-256", "module_sha256"), ("Checkpoint, SHA-256", "checkpoint_sha256")]
+    stored = [(what, source[key]) for what, key in digests if key in source]
+    return [("Network", f"{source['factory']}, from an imported module"), *stored]
 
 
 def _preprocessing(settings: dict[str, Any]) -> list[tuple[str, str]]:
