@@ -22,7 +22,10 @@ from .results import Summary
 
 class RectifiedLabelingForm(DesignForm):
     threshold = forms.IntegerField(
-        initial=4, min_value=1, help_text="k: a label counts as relevant when at least so many of the panel say yes."
+        initial=4,
+        required=False,
+        min_value=1,
+        help_text="k: a label counts as relevant when at least so many of the panel say yes.",
     )
     top_k = forms.IntegerField(
         initial=1, required=False, min_value=1, max_value=1, help_text="Errors of the classifier's k best guesses."
