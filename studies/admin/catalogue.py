@@ -64,10 +64,14 @@ class ImageSetAdmin(CatalogueAdmin):
         return own + super().get_urls()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImageSet]:
-        return super().get_queryset(request).annotate(
-            n_images=_count(Image.objects, "pk"),
-            n_classes=_count(ImageClass.objects, "pk"),
-            n_classifiers=_count(Classifier.objects, "pk"),
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                n_images=_count(Image.objects, "pk"),
+                n_classes=_count(ImageClass.objects, "pk"),
+                n_classifiers=_count(Classifier.objects, "pk"),
+            )
         )
 
     @display(description="Image set", ordering="name")

@@ -114,9 +114,7 @@ REOPEN = Step(
     _reopen_says,
     icon="play_arrow",
 )
-PAUSE = Step(
-    "pause", "Pause", (State.OPEN,), lifecycle.pause_study, "The study is paused.", _pause_says, icon="pause"
-)
+PAUSE = Step("pause", "Pause", (State.OPEN,), lifecycle.pause_study, "The study is paused.", _pause_says, icon="pause")
 CLOSE = Step(
     "close",
     "Close",
