@@ -1,0 +1,123 @@
+"""Scenes: one to three things on a ground, one of them the truth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from .brush import Brush, blurred, ramp
+from .grounds import ground
+from .taste import Taste
+from .things import KINDS
+
+SIDE = 128  # pixels of a picture
+DETAIL = 2  # scenes are painted this much larger, then reduced
+TRUTH_IS_LARGEST = 0.6  # share of scenes in which this is certain; otherwise the truth is any of the things
+
+_HOW_MANY = (0.46, 0.34, 0.20)  # chances of one, two and three things
+_RADII = {1: [(34, 50)], 2: [(31, 40), (20, 33)], 3: [(27, 34), (19, 29), (16, 25)]}  # largest first, picture's pixels
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A thing in a scene: the share of the picture it covers, and the share of itself that can be seen."""
+
+    name: str
+    area: float
+    visible: float
+
+    @property
+    def rate(self) -> float:
+        """The chance that an attentive person calls the thing's class relevant for the picture."""
+        size = float(ramp(np.float64(self.area), 0.0, 0.09))
+        whole = float(ramp(np.float64(self.visible), 0.1, 0.8))
+        return ABSENT + (0.97 - ABSENT) * (0.55 + 0.45 * size) * whole
+
+
+ABSENT = 0.04  # the chance of a "yes" for a class that is not in the picture
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture, uint8 (SIDE, SIDE, 3), with what is in it; `truth` is the name of one of the things."""
+
+    picture: np.ndarray
+    truth: str
+    things: tuple[Seen, ...]
+
+
+def scene(truth: str, rng: np.random.Generator) -> Scene:
+    """Return a scene with a thing of the class `truth`; the other things are of other classes, all different."""
+    count = 1 + int(rng.choice(3, p=_HOW_MANY))
+    others = rng.choice([name for name in KINDS if name != truth], size=count - 1, replace=False).tolist()
+    rank = 0 if rng.random() < TRUTH_IS_LARGEST else int(rng.integers(count))
+    names = [*others[:rank], truth, *others[rank:]]
+    radii = [rng.uniform(low, high) for low, high in _RADII[count]]
+    places = _places(radii, rng)
+    n = SIDE * DETAIL
+    canvas = ground(n, rng)
+    lying_on = canvas[n // 4 : -n // 4, n // 4 : -n // 4].mean(axis=(0, 1))
+    left = np.zeros((count, n, n), dtype=np.float32)  # what can be seen of each thing
+    whole = np.zeros(count)
+    for k in rng.permutation(count):
+        kind = KINDS[names[k]]
+        turn = np.radians(rng.normal(0, kind.askew))
+        flip, stretch = bool(rng.random() < 0.5), float(np.exp(rng.normal(0, 0.045)))
+        brush = Brush(radii[k] * DETAIL, turn, flip, stretch, DETAIL)
+        kind.paint(brush, Taste(rng, lying_on))
+        whole[k] = brush.alpha.sum()
+        cover = _lay(canvas, brush, places[k] * DETAIL)
+        left *= 1 - cover
+        left[k] = cover
+    area = left.sum(axis=(1, 2))
+    small = np.asarray(Image.fromarray(np.uint8(np.rint(canvas * 255))).reduce(DETAIL))
+    seen = tuple(Seen(name, float(a) / n**2, float(a / w)) for name, a, w in zip(names, area, whole, strict=True))
+    return Scene(small, truth, seen)
+
+
+def _places(radii: list[float], rng: np.random.Generator) -> np.ndarray:
+    """Return where the things lie, (count, 2) in picture pixels: balanced about the middle, hardly overlapping."""
+    r = np.array(radii) * 0.86  # few things fill their circle
+    if len(r) == 1:
+        slack = max(SIDE / 2 - r[0], 3) * 0.6
+        return SIDE / 2 + rng.uniform(-slack, slack, (1, 2))
+    angle = rng.uniform(0, 2 * np.pi) + np.arange(len(r)) * 2 * np.pi / len(r) + rng.normal(0, 0.25, len(r))
+    p = SIDE / 2 + np.stack([np.cos(angle), np.sin(angle)], axis=1) * (SIDE / 2 - r[:, None]) * 0.95
+    for _ in range(60):
+        for i in range(len(r)):
+            for j in range(i):
+                gap = p[i] - p[j]
+                far = max(float(np.hypot(*gap)), 1e-3)
+                push = 0.94 * (r[i] + r[j]) - far
+                if push > 0:
+                    p[i] += gap / far * push * 0.4
+                    p[j] -= gap / far * push * 0.4
+        p += 0.02 * (SIDE / 2 - p)
+        p = np.clip(p, r[:, None] * 0.97, SIDE - r[:, None] * 0.97)
+    return p + rng.normal(0, 1.5, p.shape)
+
+
+def _lay(canvas: np.ndarray, brush: Brush, centre: np.ndarray) -> np.ndarray:
+    """Lay a painted thing, with its shadow, on the canvas; return its cover (n, n)."""
+    n, side = len(canvas), brush.side
+    margin = int(0.3 * brush.radius)
+    reach = side + 2 * margin
+    alpha = np.zeros((reach, reach), dtype=np.float32)
+    alpha[margin:-margin, margin:-margin] = brush.alpha
+    soft, close = max(2, round(0.075 * brush.radius)), max(1, round(0.025 * brush.radius))
+    shade = np.maximum(
+        0.40 * np.roll(blurred(alpha, 1.5 * soft), (2 * soft, soft), (0, 1)),
+        0.48 * np.roll(blurred(alpha, close), (close, close), (0, 1)),
+    )
+    top, left = (int(round(float(c))) - reach // 2 for c in centre[::-1])
+    rows, columns = slice(max(top, 0), min(top + reach, n)), slice(max(left, 0), min(left + reach, n))
+    inner = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
+    colour = np.zeros((reach, reach, 3), dtype=np.float32)
+    colour[margin:-margin, margin:-margin] = brush.colour
+    area = canvas[rows, columns]
+    shaded = area * (1 - shade[inner][..., None] * np.array([1.0, 0.97, 0.86], np.float32))
+    a = alpha[inner][..., None]
+    canvas[rows, columns] = shaded + (colour[inner] - shaded) * a
+    cover = np.zeros((n, n), dtype=np.float32)
+    cover[rows, columns] = alpha[inner]
+    return cover
