@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
+from scipy.ndimage import uniform_filter1d
 
 from .palette import darker, lighter
 
@@ -16,19 +17,11 @@ _LAMP = np.array([-0.46, -0.60, 0.655], dtype=np.float32)
 _GLINT = np.array([-0.26, -0.34, 0.90], dtype=np.float32)  # halfway between the lamp and the eye
 
 
-def blurred(field: np.ndarray, radius: float) -> np.ndarray:
-    """Return a float32 field (h, w) blurred by two box filters each way; the field is 0 outside its frame."""
-    r = max(1, round(radius))
-    for _ in range(2):
-        for axis in (0, 1):
-            pad = [(0, 0), (0, 0)]
-            pad[axis] = (r + 1, r)
-            total = np.cumsum(np.pad(field, pad), axis=axis, dtype=np.float32)
-            n = field.shape[axis]
-            if axis == 0:
-                field = (total[2 * r + 1 :][:n] - total[:n]) / np.float32(2 * r + 1)
-            else:
-                field = (total[:, 2 * r + 1 :][:, :n] - total[:, :n]) / np.float32(2 * r + 1)
+def blurred(field: np.ndarray, radius: float, passes: int = 2) -> np.ndarray:
+    """Return a float32 field (h, w) blurred by box filters each way; the field is 0 outside its frame."""
+    size = 2 * max(1, round(radius)) + 1
+    for axis in (0, 1) * passes:
+        field = uniform_filter1d(field, size, axis, mode="constant")
     return field
 
 
@@ -46,7 +39,7 @@ class Brush:
     """
 
     def __init__(self, radius: float, turn: float = 0.0, flip: bool = False, stretch: float = 1.0, detail: int = 2):
-        self.radius, self.detail = radius, detail
+        self.radius, self.flip, self.detail = radius, flip, detail
         self.side = 2 * int(np.ceil(radius * 1.2)) + 4
         c, s = np.cos(turn), np.sin(turn)
         shape = np.diag([-stretch if flip else stretch, 1 / stretch])
@@ -61,13 +54,19 @@ class Brush:
 
     def mask(self, shapes: np.ndarray | Sequence[np.ndarray], holes: Sequence[np.ndarray] = ()) -> np.ndarray:
         """Return the coverage (n, n) in [0, 1] of the union of the polygons, less the holes."""
-        large = Image.new("L", (self.side * _OVERSAMPLE,) * 2)
+        mask = np.zeros((self.side, self.side), dtype=np.float32)
+        polygons = [shapes] if isinstance(shapes, np.ndarray) else shapes
+        placed = [polygon @ self._matrix + self.side / 2 for polygon in (*polygons, *holes)]
+        corners = np.concatenate(placed[: len(polygons)])
+        left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, self.side - 1)
+        right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, 1, self.side)
+        large = Image.new("L", ((right - left) * _OVERSAMPLE, (bottom - top) * _OVERSAMPLE))
         pen = ImageDraw.Draw(large)
-        for polygon in [shapes] if isinstance(shapes, np.ndarray) else shapes:
-            pen.polygon(self._placed(polygon), fill=255)
-        for polygon in holes:
-            pen.polygon(self._placed(polygon), fill=0)
-        return np.asarray(large.reduce(_OVERSAMPLE), dtype=np.float32) / 255
+        for k, polygon in enumerate(placed):
+            p = (polygon - (left, top)) * _OVERSAMPLE - 0.5
+            pen.polygon(p.ravel().tolist(), fill=255 if k < len(polygons) else 0)
+        mask[top:bottom, left:right] = np.asarray(large.reduce(_OVERSAMPLE), dtype=np.float32) / 255
+        return mask
 
     def fill(
         self,
@@ -92,15 +91,10 @@ class Brush:
         mask = self.mask(shapes, holes)
         if within is not None:
             mask = mask * within
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if not len(rows):
-            return mask
-        margin = int(0.1 * self.radius) + 3
-        area = (
-            slice(max(rows[0] - margin, 0), rows[-1] + margin + 1),
-            slice(max(columns[0] - margin, 0), columns[-1] + margin + 1),
-        )
+        area = _extent(mask, int(0.1 * self.radius) + 3)
         m = mask[area]
+        if m.size == 0:
+            return mask
         base = np.broadcast_to(paint, (*m.shape, 3))
         if pattern is not None:
             base = base + pattern(self.u[area], self.v[area])[..., None] * (second - paint)
@@ -119,31 +113,44 @@ class Brush:
 
     def tint(self, shapes, paint: np.ndarray, strength: float = 1.0, within=None, soft: float = 0.0) -> None:
         """Lay a flat, unlit film over what is there; it never reaches beyond it. `soft` blurs its edge, in units."""
-        m = self.mask(shapes)
-        if soft:
-            m = blurred(m, soft * self.radius)
+        mask = self.mask(shapes)
+        area = _extent(mask, int(2 * soft * self.radius) + 2)
+        m = blurred(mask[area], soft * self.radius) if soft else mask[area]
         if within is not None:
-            m = m * within
-        self.colour += (m * strength * (self.alpha > 0))[..., None] * (paint - self.colour)
+            m = m * within[area]
+        self.colour[area] += (np.float32(strength) * m * (self.alpha[area] > 0))[..., None] * (paint - self.colour[area])
+
+    def frame(self) -> tuple[float, float, float, float]:
+        """Return the bounds of what is painted, about the patch's centre: left, top, right, bottom."""
+        rows, columns = _extent(self.alpha, 0)
+        middle = self.side / 2
+        return columns.start - middle, rows.start - middle, columns.stop - middle, rows.stop - middle
 
     def _lit(self, m, base, puff, gloss, outline, rim) -> np.ndarray:
         r = max(puff * self.radius, 1.5)
-        inside = np.clip(2 * blurred(m, r) - 1, 0, 1)
-        height = np.sqrt(1 - (1 - inside) ** 2 + 0.02) * r * 0.9
+        # On a straight edge the blur is a half, at a corner a quarter: start low, or corners come out flat.
+        inside = np.clip((blurred(m, 0.85 * r, passes=3) - 0.3) / 0.7, 0, 1)
+        height = np.sqrt(1 - (1 - inside) ** 2 + 0.02) * r * 1.15
         down, right = np.gradient(height)
         norm = 1 / np.sqrt(down**2 + right**2 + 1)
         facing = (_LAMP[2] - _LAMP[0] * right - _LAMP[1] * down) * norm
-        glint = np.maximum((_GLINT[2] - _GLINT[0] * right - _GLINT[1] * down) * norm, 0)
+        glint = np.maximum((_GLINT[2] - _GLINT[0] * right - _GLINT[1] * down) * norm, 0) ** 2
+        glint = (glint * glint) ** 2
+        glint = glint * glint * glint
         light = 0.62 + 0.58 * np.maximum(facing, 0)
         lit = base * light[..., None]
         # Shade turns a little towards blue, light towards yellow: plain darkening looks dirty.
         lit += (np.float32(0.10) * np.clip(0.9 - light, 0, 1))[..., None] * np.array([0.1, 0.1, 0.9], np.float32)
-        lit += (gloss * (glint**24))[..., None] * (lighter(base, 0.85) - lit)
+        lit += (gloss * glint)[..., None] * (lighter(base, 0.85) - lit)
         if outline:
             edge = np.clip(2 * blurred(m, 0.75 * self.detail) - 1, 0, 1)
             lit += (outline * (1 - ramp(edge, 0.0, 0.9)))[..., None] * (rim - lit)
         return np.clip(lit, 0, 1)
 
-    def _placed(self, polygon: np.ndarray) -> list[tuple[float, float]]:
-        p = (polygon @ self._matrix + self.side / 2) * _OVERSAMPLE - 0.5
-        return list(map(tuple, p.tolist()))
+
+def _extent(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Return the smallest window of the mask that holds all its cover and a margin."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(max(rows[0] - margin, 0), rows[-1] + margin + 1), slice(max(columns[0] - margin, 0), columns[-1] + margin + 1)

@@ -19,7 +19,7 @@ def ground(n: int, rng: np.random.Generator) -> np.ndarray:
     x, y = _coordinates(n)
     # The lamp at the upper left leaves the lower right corner a little darker.
     away = np.hypot(x / _PICTURE - rng.uniform(0.2, 0.45), y / _PICTURE - rng.uniform(0.15, 0.4))
-    light = 1.07 - np.float32(rng.uniform(0.16, 0.3)) * away**1.6
+    light = 1.06 - np.float32(rng.uniform(0.16, 0.3)) * away * np.sqrt(away)
     return np.clip(field * light[..., None], 0, 1).astype(np.float32)
 
 
@@ -74,7 +74,7 @@ def _dotted(n: int, rng: np.random.Generator) -> np.ndarray:
     a, b = _two(rng)
     pitch = rng.uniform(11, 20)
     size = pitch * rng.uniform(0.14, 0.26)
-    x, y = _coordinates(n, rng.choice([0, np.pi / 4, rng.uniform(0, 1.5)]))
+    x, y = _coordinates(n, float(rng.choice([0, np.pi / 4, rng.uniform(0, 1.5)])))
     row = np.floor(y / pitch)
     u = (x / pitch + 0.5 * (row % 2)) % 1 - 0.5
     v = y / pitch - row - 0.5
@@ -127,12 +127,13 @@ def _wood(n: int, rng: np.random.Generator) -> np.ndarray:
     edges = (np.arange(planks + 1) + np.r_[0, rng.uniform(-0.15, 0.15, planks - 1), 0]) * _PICTURE / planks
     _, y = _coordinates(n)
     plank = np.clip(np.searchsorted(edges, y[:, 0]) - 1, 0, planks - 1)
-    tone = rng.uniform(-0.07, 0.07, planks)[plank][:, None]
+    tone = rng.uniform(-0.07, 0.07, planks).astype(np.float32)[plank][:, None]
     # Long, thin noise is grain; the slow waves under it are the year rings.
     grain = 0.6 * _noise(n, rng, n / 2.5, 5) + 0.6 * _noise(n, rng, n / 8, 3)
-    rings = np.sin(y * 0.55 + 2.2 * _noise(n, rng, 2 * planks, 3) + 9 * plank[:, None])
+    rings = np.sin(y * 0.55 + 2.2 * _noise(n, rng, 2 * planks, 3) + 9 * plank[:, None].astype(np.float32))
     light = tone + 0.028 * grain + 0.03 * rings
     gap = np.abs(y[:, :1] - edges).min(axis=1)
+    gap = gap.astype(np.float32)
     seam = 1 - 0.55 * (1 - ramp(gap, 0.2, 1.1)) + 0.12 * (1 - ramp(np.abs(gap - 1.5), 0.1, 0.9))
     field = (base + light[..., None] * np.array([1.0, 0.9, 0.75], np.float32)) * seam[:, None, None]
     return field.transpose(1, 0, 2) if rng.random() < 0.4 else field
@@ -141,10 +142,10 @@ def _wood(n: int, rng: np.random.Generator) -> np.ndarray:
 def _tiled(n: int, rng: np.random.Generator) -> np.ndarray:
     a, b = _two(rng, (0.05, 0.25))
     x, y = _coordinates(n)
-    size = rng.choice([32, 42.67])
+    size = float(rng.choice([32, 42.67]))
     i, j = (x // size).astype(int), (y // size).astype(int)
-    shade = rng.uniform(-0.025, 0.025, (5, 5))[i, j]
-    odd = ((i + j) % 2) * (1.0 if rng.random() < 0.6 else 0.0)
+    shade = rng.uniform(-0.025, 0.025, (5, 5)).astype(np.float32)[i, j]
+    odd = ((i + j) % 2).astype(np.float32) * (1.0 if rng.random() < 0.6 else 0.0)
     tile = _spread(a, b, odd) + shade[..., None]
     u, v = np.minimum(x % size, size - x % size), np.minimum(y % size, size - y % size)
     joint = 1 - ramp(np.minimum(u, v), 0.6, 1.4)

@@ -53,48 +53,60 @@ def scene(truth: str, rng: np.random.Generator) -> Scene:
     rank = 0 if rng.random() < TRUTH_IS_LARGEST else int(rng.integers(count))
     names = [*others[:rank], truth, *others[rank:]]
     radii = [rng.uniform(low, high) for low, high in _RADII[count]]
-    places = _places(radii, rng)
     n = SIDE * DETAIL
     canvas = ground(n, rng)
     lying_on = canvas[n // 4 : -n // 4, n // 4 : -n // 4].mean(axis=(0, 1))
+    painted = [_painted(name, radius, lying_on, rng) for name, radius in zip(names, radii, strict=True)]
+    places = _places([brush.frame() for brush in painted], rng)
     left = np.zeros((count, n, n), dtype=np.float32)  # what can be seen of each thing
-    whole = np.zeros(count)
     for k in rng.permutation(count):
-        kind = KINDS[names[k]]
-        turn = np.radians(rng.normal(0, kind.askew))
-        flip, stretch = bool(rng.random() < 0.5), float(np.exp(rng.normal(0, 0.045)))
-        brush = Brush(radii[k] * DETAIL, turn, flip, stretch, DETAIL)
-        kind.paint(brush, Taste(rng, lying_on))
-        whole[k] = brush.alpha.sum()
-        cover = _lay(canvas, brush, places[k] * DETAIL)
+        cover = _lay(canvas, painted[k], places[k])
         left *= 1 - cover
         left[k] = cover
+    whole = [brush.alpha.sum() for brush in painted]
     area = left.sum(axis=(1, 2))
     small = np.asarray(Image.fromarray(np.uint8(np.rint(canvas * 255))).reduce(DETAIL))
     seen = tuple(Seen(name, float(a) / n**2, float(a / w)) for name, a, w in zip(names, area, whole, strict=True))
     return Scene(small, truth, seen)
 
 
-def _places(radii: list[float], rng: np.random.Generator) -> np.ndarray:
-    """Return where the things lie, (count, 2) in picture pixels: balanced about the middle, hardly overlapping."""
-    r = np.array(radii) * 0.86  # few things fill their circle
-    if len(r) == 1:
-        slack = max(SIDE / 2 - r[0], 3) * 0.6
-        return SIDE / 2 + rng.uniform(-slack, slack, (1, 2))
-    angle = rng.uniform(0, 2 * np.pi) + np.arange(len(r)) * 2 * np.pi / len(r) + rng.normal(0, 0.25, len(r))
-    p = SIDE / 2 + np.stack([np.cos(angle), np.sin(angle)], axis=1) * (SIDE / 2 - r[:, None]) * 0.95
-    for _ in range(60):
-        for i in range(len(r)):
+def _painted(name: str, radius: float, lying_on: np.ndarray, rng: np.random.Generator) -> Brush:
+    kind = KINDS[name]
+    turn = np.radians(rng.normal(0, kind.askew))
+    brush = Brush(radius * DETAIL, turn, bool(rng.random() < 0.5), float(np.exp(rng.normal(0, 0.045))), DETAIL)
+    kind.paint(brush, Taste(rng, lying_on))
+    return brush
+
+
+def _places(frames: list[tuple[float, float, float, float]], rng: np.random.Generator) -> np.ndarray:
+    """Return where the centres of the patches lie, (count, 2) in canvas pixels.
+
+    `frames` are the things' bounds about their patch's centre: left, top, right, bottom. The things are balanced about
+    the middle, keep to the canvas where they can, and are pushed apart as if they filled their bounds' ellipses.
+    """
+    n = SIDE * DETAIL
+    low, high = np.array(frames)[:, :2], np.array(frames)[:, 2:]
+    offset, half = (low + high) / 2, (high - low) / 2
+    room = np.maximum(n / 2 - half - 3 * DETAIL, 0)
+    if len(frames) == 1:
+        return n / 2 + rng.uniform(-0.75, 0.75, (1, 2)) * room - offset
+    # Two things lie best along a diagonal, three in a triangle.
+    first = np.pi / 4 + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.3) if len(frames) == 2 else rng.uniform(0, 2 * np.pi)
+    angle = first + np.arange(len(frames)) * 2 * np.pi / len(frames)
+    p = n / 2 + np.stack([np.cos(angle), np.sin(angle)], axis=1) * room
+    spacing = rng.uniform(0.92, 1.25)
+    for _ in range(40):
+        for i in range(len(p)):
             for j in range(i):
-                gap = p[i] - p[j]
+                reach = spacing * (half[i] + half[j])
+                gap = (p[i] - p[j]) / reach
                 far = max(float(np.hypot(*gap)), 1e-3)
-                push = 0.94 * (r[i] + r[j]) - far
-                if push > 0:
-                    p[i] += gap / far * push * 0.4
-                    p[j] -= gap / far * push * 0.4
-        p += 0.02 * (SIDE / 2 - p)
-        p = np.clip(p, r[:, None] * 0.97, SIDE - r[:, None] * 0.97)
-    return p + rng.normal(0, 1.5, p.shape)
+                push = max(1 - far, 0) * 0.3 * gap / far * reach
+                p[i] += push
+                p[j] -= push
+        p += 0.012 * (n / 2 - p)
+        p = n / 2 + np.clip(p - n / 2, -room, room)
+    return p + rng.normal(0, 1.2 * DETAIL, p.shape) - offset
 
 
 def _lay(canvas: np.ndarray, brush: Brush, centre: np.ndarray) -> np.ndarray:

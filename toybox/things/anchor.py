@@ -29,8 +29,7 @@ def paint(brush: Brush, taste: Taste) -> None:
     brush.fill([arm, mirrored(arm), hook, shank], iron, puff=0.1, gloss=0.5)
     brush.fill(box(-bar, -0.46, bar, -0.46 + thick * 0.85, 0.08), iron, puff=0.08, gloss=0.5)
     knob = lighter(iron, 0.12)
-    for x in (-bar, bar):
-        brush.fill(ellipse(x, -0.46 + thick * 0.42, thick * 0.58), knob, puff=0.1, gloss=0.6)
+    brush.fill([ellipse(x, -0.46 + thick * 0.42, thick * 0.58) for x in (-bar, bar)], knob, puff=0.1, gloss=0.6)
     brush.fill(ellipse(0, -0.76, 0.2), iron, holes=[ellipse(0, -0.76, 0.095)], puff=0.06, gloss=0.5)
     if roped:
         front = smooth([(-0.16, 0.12), (0.16, 0.2), (0.36, 0.46), (0.3, 0.76), (0.5, 0.98)], closed=False)

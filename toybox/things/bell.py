@@ -24,6 +24,7 @@ def paint(brush: Brush, taste: Taste) -> None:
     if taste.chance(0.5):
         brush.fill(box(-1, -0.2, 1, -0.08), trim, within=mask, puff=0.05, gloss=0.3, outline=0.35, shadow=0.2)
     shine = smooth([(-0.25, -0.42), (-0.3, -0.1), (-0.36, 0.18)], closed=False)
+    shine = mirrored(shine) if brush.flip else shine  # light comes from the left in any case
     brush.tint(stroke(shine, 0.08, 0.03), lighter(metal, 0.9), 0.55, mask, soft=0.02)
     if taste.chance(0.55):
         loop = path("M 0 -0.6 C 0.2 -0.98 0.62 -0.92 0.58 -0.62 C 0.54 -0.4 0.2 -0.46 0 -0.6 Z")

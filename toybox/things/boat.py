@@ -30,9 +30,8 @@ def paint(brush: Brush, taste: Taste) -> None:
     rail = path("M -1 0.36 Q -0.5 0.45 0 0.45 Q 0.5 0.45 1 0.32 L 1 0.44 Q 0.5 0.57 0 0.57 Q -0.5 0.57 -1 0.48 Z")
     brush.fill(rail, CREAM, within=mask, puff=0.04, gloss=0.1, outline=0.3, shadow=0.2)
     if taste.chance(0.6):
-        for x in (-0.38, 0.0, 0.38):
-            brush.fill(ellipse(x, 0.71, 0.08), darker(hull, 0.5), puff=0.03, outline=0, shadow=0)
-            brush.fill(ellipse(x, 0.71, 0.055), lighter(CREAM, 0.3), puff=0.03, outline=0, shadow=0)
+        for r, tone in ((0.08, darker(hull, 0.5)), (0.055, lighter(CREAM, 0.3))):
+            brush.tint([ellipse(x, 0.71, r) for x in (-0.38, 0.0, 0.38)], tone, 1.0, mask)
     else:
         brush.fill(box(-1, 0.74, 1, 1), darker(hull, 0.4), within=mask, puff=0.1, outline=0.2, shadow=0)
 

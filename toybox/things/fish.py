@@ -25,18 +25,17 @@ def paint(brush: Brush, taste: Taste) -> None:
         brush.fill(part, fin, puff=0.1, gloss=0.2, pattern=rays, second=darker(fin, 0.35))
     body = path(f"M -0.94 0.03 C -0.8 {-0.9 * deep} -0.36 {-1.15 * deep} 0 {-deep} C 0.3 {-0.82 * deep} 0.5 -0.16 0.62 -0.1 "
                 f"L 0.62 0.1 C 0.5 0.16 0.3 {0.82 * deep} 0 {deep} C -0.36 {1.15 * deep} -0.8 {0.9 * deep} -0.94 0.03 Z")  # fmt: skip
-    belly = mix(lighter(skin, 0.65), fin, 0.1)
+    belly = mix(lighter(skin, 0.75), fin, 0.1)
 
     def pale(u, v):
-        return ramp(v, 0.0, deep) * 0.85
+        return ramp(v, -0.05, 0.8 * deep)
 
     mask = brush.fill(body, skin, puff=0.36, gloss=0.4, pattern=pale, second=belly)
     coat = taste.choice("scales", "bands", "scales", "plain")
     if coat == "scales":
-        for row in range(5):
-            for column in range(-3, 4):
-                x, y = -0.12 + 0.17 * row, 0.2 * column + 0.1 * (row % 2)
-                brush.tint(stroke(arc(x - 0.06, y, 0.105, -1.25, 1.25), 0.035), darker(skin, 0.45), 0.55, mask)
+        places = [(-0.18 + 0.17 * row, 0.2 * column + 0.1 * (row % 2)) for row in range(5) for column in range(-3, 4)]
+        scales = [stroke(arc(x, y, 0.105, -1.25, 1.25), 0.035) for x, y in places]
+        brush.tint(scales, darker(skin, 0.45), 0.55, mask)
     elif coat == "bands":
         brush.tint(path("M -0.22 -1 Q -0.06 0 -0.22 1 L 0 1 Q 0.14 0 0 -1 Z"), lighter(fin, 0.2), 0.85, mask, soft=0.01)
         brush.tint(path("M 0.22 -1 Q 0.34 0 0.22 1 L 0.38 1 Q 0.5 0 0.38 -1 Z"), lighter(fin, 0.2), 0.85, mask, soft=0.01)

@@ -29,7 +29,6 @@ def paint(brush: Brush, taste: Taste) -> None:
     plate = box(teeth[0][0], 0, teeth[-1][0] + 0.115, 0.13 + thick / 2, 0.02)
     stem = box(-0.36, -thick / 2, 0.97, thick / 2, thick / 2)
     brush.fill([*outer, stem, plate, *bit], metal, holes=holes, puff=0.085, gloss=0.7, outline=0.6)
-    for x in (-0.2, 0.38):
-        brush.fill(box(x, -thick * 0.85, x + 0.11, thick * 0.85, 0.05), trim, puff=0.06, gloss=0.6)
+    brush.fill([box(x, -thick * 0.85, x + 0.11, thick * 0.85, 0.05) for x in (-0.2, 0.38)], trim, puff=0.06, gloss=0.6)
     if bow == "ring" and taste.chance(0.4):
         brush.fill(ellipse(-0.94, 0, 0.09), trim, puff=0.08, gloss=0.6)

@@ -41,10 +41,8 @@ def paint(brush: Brush, taste: Taste) -> None:
         return np.clip(u * 40, 0, 1)
 
     mask = brush.fill(blade, green, puff=0.13, gloss=0.22, pattern=two_tone, second=other)
-    for start, end in ribs:
-        rib = line(start, end)
-        for course in (rib, mirrored(rib)):
-            brush.tint(stroke(course, 0.045, 0.015), vein, 0.8, mask)
+    courses = [side(line(start, end)) for start, end in ribs for side in (np.asarray, mirrored)]
+    brush.tint([stroke(course, 0.045, 0.015) for course in courses], vein, 0.8, mask)
     brush.tint(stroke(line((0, reach), (0, -0.84)), 0.075, 0.02), vein, 0.95, mask)
     if taste.chance(0.18):
         brush.fill(_ladybird(0.2, -0.1), np.array([0.83, 0.25, 0.2], np.float32), puff=0.08, gloss=0.5)

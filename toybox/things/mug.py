@@ -5,7 +5,7 @@ import numpy as np
 from ..brush import Brush
 from ..palette import PAINTS, darker, lighter
 from ..patterns import stripes
-from ..shapes import box, ellipse, heart, path, star
+from ..shapes import box, ellipse, heart, mirrored, path, star
 from ..taste import Taste
 
 
@@ -28,9 +28,9 @@ def paint(brush: Brush, taste: Taste) -> None:
 
     mask = brush.fill(body, glaze, puff=0.34, gloss=0.4, pattern=pattern, second=trim)
     if ornament == "dots":
-        for row, y in enumerate((-0.3, 0.02, 0.34)):
-            for k in range(-2, 3):
-                brush.tint(ellipse((k + 0.5 * (row % 2)) * 0.27, y + 0.08, 0.075), trim, 0.92, mask)
+        rows = enumerate((-0.22, 0.1, 0.42))
+        dots = [ellipse((k + 0.5 * (row % 2)) * 0.27, y, 0.075) for row, y in rows for k in range(-2, 3)]
+        brush.tint(dots, trim, 0.92, mask)
     elif ornament == "heart":
         brush.fill(heart(-0.02, 0.08, 0.26), trim, within=mask, puff=0.05, gloss=0.2, outline=0.2, shadow=0.1)
     elif ornament == "star":
@@ -39,4 +39,6 @@ def paint(brush: Brush, taste: Taste) -> None:
     drink = PAINTS["chocolate"] if taste.chance(0.7) else PAINTS["grass"]
     brush.fill(ellipse(0, -high + 0.015, top - 0.07, oval - 0.055), darker(drink, 0.25), puff=0.02, gloss=0.1, outline=0.5, shadow=0)
     brush.tint(ellipse(-0.12, -high + 0.04, 0.2, 0.045), lighter(drink, 0.5), 0.4, soft=0.015)
-    brush.tint(box(-top + 0.13, -high + 0.26, -top + 0.2, high - 0.2, 0.03), lighter(glaze, 0.95), 0.4, mask, soft=0.015)
+    shine = box(-top + 0.13, -high + 0.26, -top + 0.2, high - 0.2, 0.03)
+    shine = mirrored(shine) if brush.flip else shine  # light comes from the left in any case
+    brush.tint(shine, lighter(glaze, 0.95), 0.4, mask, soft=0.015)

@@ -25,8 +25,8 @@ def paint(brush: Brush, taste: Taste) -> None:
         brush.fill(skirt, lighter(flesh, 0.4), puff=0.06, gloss=0.1)
     under = path(f"M {-wide + 0.03} {brim - 0.06} Q 0 {brim + 0.42} {wide - 0.03} {brim - 0.06} Z")
     gills = brush.fill(under, darker(flesh, 0.12), puff=0.06, gloss=0)
-    for k in range(-6, 7):
-        brush.tint(stroke(line((k * 0.04, brim - 0.1), (k * 0.15, brim + 0.3)), 0.022), darker(flesh, 0.5), 0.6, gills)
+    lamellae = [stroke(line((k * 0.04, brim - 0.1), (k * 0.15, brim + 0.3)), 0.022) for k in range(-6, 7)]
+    brush.tint(lamellae, darker(flesh, 0.5), 0.6, gills)
     dome = path(f"M {-wide} {brim} C {-wide - 0.06} {0.55 * top} {-0.55 * wide} {top - 0.05} 0 {top - 0.05} "
                 f"C {0.55 * wide} {top - 0.05} {wide + 0.06} {0.55 * top} {wide} {brim} Q {wide - 0.04} {brim + 0.1} "
                 f"{wide - 0.2} {brim + 0.08} Q 0 {brim - 0.04} {0.2 - wide} {brim + 0.08} Q {0.04 - wide} {brim + 0.1} "
@@ -34,7 +34,7 @@ def paint(brush: Brush, taste: Taste) -> None:
     mask = brush.fill(dome, cap, puff=0.36, gloss=0.45)
     tilt = taste.between(-0.08, 0.08)
     middle = (top + brim) / 2
-    for x, y, r in ((0, -0.1, 0.17), (-0.52, 0.1, 0.12), (0.5, 0.06, 0.13), (-0.27, -0.42, 0.09), (0.3, -0.42, 0.1),
-                    (0.22, 0.26, 0.085), (-0.22, 0.29, 0.08), (0.76, 0.3, 0.09), (-0.78, 0.33, 0.08)):  # fmt: skip
-        place = ellipse((x + tilt) * wide * 1.05, middle + y * (brim - top) * 0.85, r, r * 0.85)
-        brush.fill(place, spot, within=mask, puff=0.07, gloss=0.1, outline=0.3, shadow=0.25)
+    spots = ((0, -0.1, 0.17), (-0.52, 0.1, 0.12), (0.5, 0.06, 0.13), (-0.27, -0.42, 0.09), (0.3, -0.42, 0.1),
+             (0.22, 0.26, 0.085), (-0.22, 0.29, 0.08), (0.76, 0.3, 0.09), (-0.78, 0.33, 0.08))  # fmt: skip
+    places = [ellipse((x + tilt) * wide * 1.05, middle + y * (brim - top) * 0.85, r, r * 0.85) for x, y, r in spots]
+    brush.fill(places, spot, within=mask, puff=0.07, gloss=0.1, outline=0.3, shadow=0.25)

@@ -31,9 +31,4 @@ def paint(brush: Brush, taste: Taste) -> None:
         angle = np.arctan2(v - y, u - x) / (2 * np.pi)
         return ramp(np.abs((radius**0.8 * turns - angle + 0.1) % 1 - 0.5), 0.20, 0.30)
 
-    whorl = brush.fill(ellipse(x, y, r), shell, puff=0.42, gloss=0.5, pattern=spiral, second=coil)
-    # The coil is a groove: the same line once more, dark and thin.
-    a = np.linspace(0.0, turns * 2 * np.pi, 90)
-    radius = r * ((a / (2 * np.pi) + 0.0) / turns) ** 1.25
-    groove = np.stack([x + radius * np.cos(a), y + radius * np.sin(a)], axis=1)
-    brush.tint(stroke(groove, 0.05), darker(shell, 0.6), 0.0, whorl)
+    brush.fill(ellipse(x, y, r), shell, puff=0.42, gloss=0.5, pattern=spiral, second=coil)

@@ -20,18 +20,15 @@ def paint(brush: Brush, taste: Taste) -> None:
     brush.fill(stroke(line((0, top - 0.16), (0, top + 0.05)), 0.06, 0.09), wood, puff=0.04, gloss=0.4)
     # Ribs meet the hem at these places; the hem sags upwards between them.
     places = wide * np.sin(np.linspace(-np.pi / 2, np.pi / 2, 7)[[0, 1, 2, 4, 5, 6]] * np.array([1, 0.92, 0.8, 0.8, 0.92, 1]))
-    scallops = "".join(f"Q {(a + b) / 2} {hem - 0.16 * (b - a) - 0.05} {a} {hem} " for a, b in zip(places[:-1], places[1:], strict=True))[:0]
-    for a, b in reversed(list(zip(places[:-1], places[1:], strict=True))):
-        scallops += f"Q {(a + b) / 2} {hem - 0.22 * (b - a) - 0.02} {a} {hem} "
+    gaps = list(zip(places[:-1], places[1:], strict=True))
+    scallops = "".join(f"Q {(a + b) / 2} {hem - 0.22 * (b - a) - 0.02} {a} {hem} " for a, b in reversed(gaps))
     canopy = path(f"M {-wide} {hem} C {-wide} {top + 0.3} {-wide / 2} {top} 0 {top} C {wide / 2} {top} {wide} {top + 0.3} {wide} {hem} "
                   + scallops)  # fmt: skip
     mask = brush.fill(canopy, cloth, puff=0.3, gloss=0.3)
-    for a, b in list(zip(places[:-1], places[1:], strict=True))[1::2]:
+    for a, b in gaps[1::2]:
         panel = path(f"M 0 {top} C {a * 0.62} {top + 0.04} {a} {top + 0.36} {a} {hem + 0.1} L {b} {hem + 0.1} "
                      f"C {b} {top + 0.36} {b * 0.62} {top + 0.04} 0 {top} Z")  # fmt: skip
         brush.fill(panel, other, within=mask, puff=0.24, gloss=0.3, outline=0.2, shadow=0)
-    for a in places[1:-1]:
-        rib = path(f"M 0 {top} C {a * 0.62} {top + 0.04} {a} {top + 0.36} {a} {hem + 0.02}")
-        brush.tint(stroke(rib, 0.025), darker(cloth, 0.5), 0.55, mask)
-    for a in places:
-        brush.fill(ellipse(a, hem + 0.01, 0.04), lighter(wood, 0.2), puff=0.03, gloss=0.4, shadow=0)
+    ribs = [path(f"M 0 {top} C {a * 0.62} {top + 0.04} {a} {top + 0.36} {a} {hem + 0.02}") for a in places[1:-1]]
+    brush.tint([stroke(rib, 0.025) for rib in ribs], darker(cloth, 0.5), 0.55, mask)
+    brush.fill([ellipse(a, hem + 0.01, 0.04) for a in places], lighter(wood, 0.2), puff=0.03, gloss=0.4, shadow=0)
