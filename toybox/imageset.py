@@ -37,7 +37,7 @@ def draw(folder: str | Path, *, images_per_class: int = IMAGES_PER_CLASS, seed: 
         (folder / name).mkdir(parents=True, exist_ok=True)
     labels, rates = [], []
     for file, drawn in scenes(images_per_class, seed):
-        Image.fromarray(drawn.picture).save(folder / file)
+        Image.fromarray(drawn.picture).save(folder / file, compress_level=4)
         labels.append((file, drawn.truth))
         known = {thing.name: thing.rate for thing in drawn.things}
         rates.extend((file, name, f"{known.get(name, ABSENT):.3f}") for name in KINDS)

@@ -12,7 +12,7 @@ from .things import KINDS
 
 SIDE = 128  # pixels of a picture
 DETAIL = 2  # scenes are painted this much larger, then reduced
-TRUTH_IS_LARGEST = 0.6  # share of scenes in which this is certain; otherwise the truth is any of the things
+TRUTH_IS_LARGEST = 0.88  # share of scenes in which this is certain; otherwise the truth is any of the things
 
 _HOW_MANY = (0.46, 0.34, 0.20)  # chances of one, two and three things
 _RADII = {1: [(34, 50)], 2: [(31, 40), (20, 33)], 3: [(27, 34), (19, 29), (16, 25)]}  # largest first, picture's pixels
