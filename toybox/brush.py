@@ -118,7 +118,9 @@ class Brush:
         m = blurred(mask[area], soft * self.radius) if soft else mask[area]
         if within is not None:
             m = m * within[area]
-        self.colour[area] += (np.float32(strength) * m * (self.alpha[area] > 0))[..., None] * (paint - self.colour[area])
+        self.colour[area] += (np.float32(strength) * m * (self.alpha[area] > 0))[..., None] * (
+            paint - self.colour[area]
+        )
 
     def frame(self) -> tuple[float, float, float, float]:
         """Return the bounds of what is painted, about the patch's centre: left, top, right, bottom."""
@@ -153,4 +155,6 @@ def _extent(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return slice(0, 0), slice(0, 0)
-    return slice(max(rows[0] - margin, 0), rows[-1] + margin + 1), slice(max(columns[0] - margin, 0), columns[-1] + margin + 1)
+    return slice(max(rows[0] - margin, 0), rows[-1] + margin + 1), slice(
+        max(columns[0] - margin, 0), columns[-1] + margin + 1
+    )

@@ -64,7 +64,7 @@ def _grain(n: int, rng: np.random.Generator, field: np.ndarray, strength: float 
 
 def _gradient(n: int, rng: np.random.Generator) -> np.ndarray:
     a, b = _two(rng, (0.08, 0.5))
-    x, y = _coordinates(n, rng.uniform(0, 2 * np.pi))
+    x, _ = _coordinates(n, rng.uniform(0, 2 * np.pi))
     along = x - x.mean()
     share = ramp(along + 4 * _noise(n, rng, 3, 3), -80, 80)
     return _grain(n, rng, _spread(a, b, share))
@@ -161,7 +161,11 @@ def _table(n: int, rng: np.random.Generator) -> np.ndarray:
     edge = rng.uniform(66, 92)
     share = ramp(y, edge - 0.6, edge + 0.6)
     field = _spread(np.broadcast_to(wall, (n, n, 3)), top, share)
-    shade = 1 - 0.16 * np.exp(-np.maximum(y - edge, 0) / 5) * share - 0.10 * np.exp(-np.maximum(edge - y, 0) / 9) * (1 - share)
+    shade = (
+        1
+        - 0.16 * np.exp(-np.maximum(y - edge, 0) / 5) * share
+        - 0.10 * np.exp(-np.maximum(edge - y, 0) / 9) * (1 - share)
+    )
     return _grain(n, rng, field * shade[..., None])
 
 
@@ -180,4 +184,17 @@ def _confetti(n: int, rng: np.random.Generator) -> np.ndarray:
     return _grain(n, rng, field)
 
 
-_GROUNDS = (_gradient, _gradient, _dotted, _striped, _chevron, _gingham, _linen, _wood, _wood, _tiled, _table, _confetti)
+_GROUNDS = (
+    _gradient,
+    _gradient,
+    _dotted,
+    _striped,
+    _chevron,
+    _gingham,
+    _linen,
+    _wood,
+    _wood,
+    _tiled,
+    _table,
+    _confetti,
+)

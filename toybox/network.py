@@ -1,4 +1,4 @@
-"""The toybox classifier's network: a small residual network of five stages.
+"""The toybox classifier's network: a small residual network of four stages.
 
 Input: (batch, 3, 128, 128), RGB in [0, 1] normalised *outside* by mean (0.485, 0.456, 0.406) and standard deviation
 (0.229, 0.224, 0.225). Output: logits (batch, 12), the classes in alphabetical order. The last layer is linear; what
@@ -32,7 +32,7 @@ class _Residual(nn.Module):
 
 
 class ToyboxNet(nn.Module):
-    """Five stages, each halving the picture's side but the last two sharing one: 64, 32, 16, 8 pixels."""
+    """Four stages, each halving the side: feature maps of 64, 32, 16 and 8 pixels."""
 
     def __init__(self, classes: int = 12) -> None:
         super().__init__()

@@ -41,12 +41,35 @@ METALS = {
 }
 GROUNDS = [
     _rgb(code)
-    for code in (
-        "f1e6d0 e6d3b3 d9e2cf b9cfb4 cfdfe6 a9c3d1 d9d2e6 b7afcf f2d5cb e3b7ab f3e2b2 e9cf8f c2d9d2 8fb5ae "
-        "6f8798 50617c 3f4863 5c7360 47604f b06f57 8c5a49 7a5d7e 56607a d98f6c cdb79c"
-    ).split()
+    for code in [
+        "f1e6d0",
+        "e6d3b3",
+        "d9e2cf",
+        "b9cfb4",
+        "cfdfe6",
+        "a9c3d1",
+        "d9d2e6",
+        "b7afcf",
+        "f2d5cb",
+        "e3b7ab",
+        "f3e2b2",
+        "e9cf8f",
+        "c2d9d2",
+        "8fb5ae",
+        "6f8798",
+        "50617c",
+        "3f4863",
+        "5c7360",
+        "47604f",
+        "b06f57",
+        "8c5a49",
+        "7a5d7e",
+        "56607a",
+        "d98f6c",
+        "cdb79c",
+    ]
 ]
-WOODS = [_rgb(code) for code in "c9966a b57f56 dcb78c 8a5a3f a8774f e6cda8 6d4a38".split()]
+WOODS = [_rgb(code) for code in ["c9966a", "b57f56", "dcb78c", "8a5a3f", "a8774f", "e6cda8", "6d4a38"]]
 CREAM, CHARCOAL = PAINTS["cream"], PAINTS["charcoal"]
 
 

@@ -13,6 +13,7 @@ from .things import KINDS
 SIDE = 128  # pixels of a picture
 DETAIL = 2  # scenes are painted this much larger, then reduced
 TRUTH_IS_LARGEST = 0.88  # share of scenes in which this is certain; otherwise the truth is any of the things
+ABSENT, PROMINENT = 0.04, 0.97  # chances of a "yes": for a class that is not in the picture, for a large whole thing
 
 _HOW_MANY = (0.46, 0.34, 0.20)  # chances of one, two and three things
 _RADII = {1: [(34, 50)], 2: [(31, 40), (20, 33)], 3: [(27, 34), (19, 29), (16, 25)]}  # largest first, picture's pixels
@@ -30,11 +31,8 @@ class Seen:
     def rate(self) -> float:
         """The chance that an attentive person calls the thing's class relevant for the picture."""
         size = float(ramp(np.float64(self.area), 0.0, 0.09))
-        whole = float(ramp(np.float64(self.visible), 0.1, 0.8))
-        return ABSENT + (0.97 - ABSENT) * (0.55 + 0.45 * size) * whole
-
-
-ABSENT = 0.04  # the chance of a "yes" for a class that is not in the picture
+        whole = float(ramp(np.float64(self.visible), 0.3, 1.0))
+        return ABSENT + (PROMINENT - ABSENT) * (0.7 + 0.3 * size) * whole
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,9 @@ def _places(frames: list[tuple[float, float, float, float]], rng: np.random.Gene
     if len(frames) == 1:
         return n / 2 + rng.uniform(-0.75, 0.75, (1, 2)) * room - offset
     # Two things lie best along a diagonal, three in a triangle.
-    first = np.pi / 4 + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.3) if len(frames) == 2 else rng.uniform(0, 2 * np.pi)
+    first = (
+        np.pi / 4 + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.3) if len(frames) == 2 else rng.uniform(0, 2 * np.pi)
+    )
     angle = first + np.arange(len(frames)) * 2 * np.pi / len(frames)
     p = n / 2 + np.stack([np.cos(angle), np.sin(angle)], axis=1) * room
     spacing = rng.uniform(0.92, 1.25)
@@ -121,7 +121,7 @@ def _lay(canvas: np.ndarray, brush: Brush, centre: np.ndarray) -> np.ndarray:
         0.40 * np.roll(blurred(alpha, 1.5 * soft), (2 * soft, soft), (0, 1)),
         0.48 * np.roll(blurred(alpha, close), (close, close), (0, 1)),
     )
-    top, left = (int(round(float(c))) - reach // 2 for c in centre[::-1])
+    top, left = (round(float(c)) - reach // 2 for c in centre[::-1])
     rows, columns = slice(max(top, 0), min(top + reach, n)), slice(max(left, 0), min(left + reach, n))
     inner = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
     colour = np.zeros((reach, reach, 3), dtype=np.float32)

@@ -4,6 +4,8 @@ A thing lives in a square from -1 to 1, x to the right, y downwards. Every funct
 array of shape (n, 2); curves are sampled finely enough to look smooth at any size the brush paints them.
 """
 
+import itertools
+
 import numpy as np
 
 _STEPS = 14  # points a Bézier segment
@@ -29,9 +31,7 @@ def path(description: str) -> np.ndarray:
             points.append((1 - t) ** 2 * start + 2 * t * (1 - t) * p[0] + t**2 * p[1])
         else:
             start = points[-1][-1]
-            points.append(
-                (1 - t) ** 3 * start + 3 * t * (1 - t) ** 2 * p[0] + 3 * t**2 * (1 - t) * p[1] + t**3 * p[2]
-            )
+            points.append((1 - t) ** 3 * start + 3 * t * (1 - t) ** 2 * p[0] + 3 * t**2 * (1 - t) * p[1] + t**3 * p[2])
     return np.concatenate(points)
 
 
@@ -39,7 +39,7 @@ def ellipse(x: float, y: float, rx: float, ry: float | None = None, turn: float 
     """Return an ellipse about (x, y), turned clockwise by `turn` radians."""
     a = np.linspace(0, 2 * np.pi, 44, endpoint=False)
     p = np.stack([rx * np.cos(a), (rx if ry is None else ry) * np.sin(a)], axis=1)
-    return turned(p, turn) + (x, y)
+    return turned(p, turn) + np.array((x, y))
 
 
 def box(left: float, top: float, right: float, bottom: float, radius: float = 0.0) -> np.ndarray:
@@ -80,7 +80,7 @@ def stroke(points, width, end_width=None) -> np.ndarray:
 def line(*points) -> np.ndarray:
     """Return a straight or broken line, sampled so that `stroke` can taper it."""
     p = np.asarray(points, dtype=float)
-    return np.concatenate([np.linspace(a, b, 6) for a, b in zip(p[:-1], p[1:], strict=True)])
+    return np.concatenate([np.linspace(a, b, 6) for a, b in itertools.pairwise(p)])
 
 
 def arc(x: float, y: float, radius: float, start: float, end: float) -> np.ndarray:
@@ -98,8 +98,8 @@ def star(x: float, y: float, outer: float, inner: float, points: int = 5, turn: 
 
 def heart(x: float, y: float, size: float) -> np.ndarray:
     """Return a heart `2 * size` wide."""
-    p = path("M 0 0.9 C -0.5 0.5 -1 0.2 -1 -0.3 C -1 -0.95 -0.2 -0.95 0 -0.4 C 0.2 -0.95 1 -0.95 1 -0.3 C 1 0.2 0.5 0.5 0 0.9 Z")
-    return p * size + (x, y)
+    half = path("M 0 0.9 C -0.5 0.5 -1 0.2 -1 -0.3 C -1 -0.95 -0.2 -0.95 0 -0.4")
+    return np.concatenate([half, mirrored(half)[::-1]]) * size + (x, y)
 
 
 def turned(points: np.ndarray, angle: float) -> np.ndarray:

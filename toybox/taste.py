@@ -23,7 +23,7 @@ class Taste:
         return options[int(self.rng.integers(len(options)))]
 
     def paint(self, *names: str, apart_from: np.ndarray | None = None) -> np.ndarray:
-        """Return one of the named paints or metals, a little off its standard shade, clear of ground and `apart_from`."""
+        """Return a named paint or metal, a little off its standard shade, clear of the ground and `apart_from`."""
         paints = [PAINTS[name] if name in PAINTS else METALS[name] for name in names or BRIGHT]
         apart = np.array(
             [min(distance(p, other) for other in (self.ground, apart_from) if other is not None) for p in paints]

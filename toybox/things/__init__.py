@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..brush import Brush
-from ..taste import Taste
+from toybox.brush import Brush
+from toybox.taste import Taste
+
 from . import anchor, bell, boat, fish, key, lamp, leaf, mug, mushroom, rocket, snail, umbrella
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..brush import Brush
-from ..palette import darker, lighter
-from ..shapes import box, ellipse, mirrored, path, smooth, stroke
-from ..taste import Taste
+from toybox.brush import Brush
+from toybox.palette import darker, lighter
+from toybox.shapes import box, ellipse, mirrored, path, smooth, stroke
+from toybox.taste import Taste
 
 
 def paint(brush: Brush, taste: Taste) -> None:
@@ -19,11 +19,11 @@ def paint(brush: Brush, taste: Taste) -> None:
         _rope(brush, back, rope)
     # The flukes: the arms' sickle ends in two barbs.
     depth = 0.9
-    arm = path(
-        f"M 0 {depth} C {0.45 * spread} {depth} {spread} 0.62 {spread} 0.16 "
-        f"L {spread + 0.2} 0.34 L {spread - 0.02} -0.14 L {spread - 0.34} 0.3 L {spread - 0.17} 0.2 "
-        f"C {spread - 0.2} 0.5 0.3 {depth - 0.22} 0 {depth - 0.24} Z"
-    )
+    arm = path(f"""
+        M 0 {depth} C {0.45 * spread} {depth} {spread} 0.62 {spread} 0.16 L {spread + 0.2} 0.34
+        L {spread - 0.02} -0.14 L {spread - 0.34} 0.3 L {spread - 0.17} 0.2
+        C {spread - 0.2} 0.5 0.3 {depth - 0.22} 0 {depth - 0.24} Z
+    """)
     hook = path(f"M -0.16 {depth - 0.16} L 0 {depth + 0.1} L 0.16 {depth - 0.16} Z")
     shank = box(-thick / 2, -0.62, thick / 2, 0.8, 0.05)
     brush.fill([arm, mirrored(arm), hook, shank], iron, puff=0.1, gloss=0.5)

@@ -1,9 +1,9 @@
 """A hand-polished bell with a clapper, sometimes with a ribbon."""
 
-from ..brush import Brush
-from ..palette import darker, lighter
-from ..shapes import box, ellipse, mirrored, path, smooth, stroke
-from ..taste import Taste
+from toybox.brush import Brush
+from toybox.palette import darker, lighter
+from toybox.shapes import box, ellipse, mirrored, path, smooth, stroke
+from toybox.taste import Taste
 
 
 def paint(brush: Brush, taste: Taste) -> None:
@@ -12,12 +12,14 @@ def paint(brush: Brush, taste: Taste) -> None:
     waist, flare = taste.between(0.4, 0.5), taste.between(0.72, 0.8)
     brush.fill(ellipse(0, -0.77, 0.17), darker(metal, 0.1), holes=[ellipse(0, -0.77, 0.075)], puff=0.05, gloss=0.6)
     brush.fill(ellipse(0, 0.74, 0.19), darker(metal, 0.25), puff=0.16, gloss=0.7)
-    body = path(
-        f"M 0 -0.66 C {0.3 * waist + 0.2} -0.66 {waist} -0.42 {waist + 0.02} -0.05 "
-        f"C {waist + 0.04} 0.26 {flare - 0.1} 0.34 {flare} 0.56 Q {flare + 0.04} 0.7 {flare - 0.1} 0.7 L 0 0.7 "
-        f"L {0.1 - flare} 0.7 Q {-flare - 0.04} 0.7 {-flare} 0.56 C {0.1 - flare} 0.34 {-waist - 0.04} 0.26 "
-        f"{-waist - 0.02} -0.05 C {-waist} -0.42 {-0.3 * waist - 0.2} -0.66 0 -0.66 Z"
-    )
+    body = path(f"""
+        M 0 -0.66 C {0.3 * waist + 0.2} -0.66 {waist} -0.42 {waist + 0.02} -0.05
+        C {waist + 0.04} 0.26 {flare - 0.1} 0.34 {flare} 0.56
+        Q {flare + 0.04} 0.7 {flare - 0.1} 0.7 L 0 0.7 L {0.1 - flare} 0.7
+        Q {-flare - 0.04} 0.7 {-flare} 0.56
+        C {0.1 - flare} 0.34 {-waist - 0.04} 0.26 {-waist - 0.02} -0.05
+        C {-waist} -0.42 {-0.3 * waist - 0.2} -0.66 0 -0.66 Z
+    """)
     mask = brush.fill(body, metal, puff=0.34, gloss=0.55)
     band = box(-1, 0.46, 1, 0.57)
     brush.fill(band, lighter(metal, 0.3), within=mask, puff=0.05, gloss=0.5, outline=0.35, shadow=0.2)

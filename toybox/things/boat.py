@@ -1,10 +1,10 @@
 """A sailing boat with two sails and a pennant."""
 
-from ..brush import Brush
-from ..palette import CREAM, darker, lighter
-from ..patterns import stripes
-from ..shapes import box, ellipse, path, stroke, line
-from ..taste import Taste
+from toybox.brush import Brush
+from toybox.palette import CREAM, darker, lighter
+from toybox.patterns import stripes
+from toybox.shapes import box, ellipse, line, path, stroke
+from toybox.taste import Taste
 
 
 def paint(brush: Brush, taste: Taste) -> None:
@@ -24,8 +24,10 @@ def paint(brush: Brush, taste: Taste) -> None:
     mask = brush.fill(main, sail, puff=0.16, gloss=0.1, pattern=stripe, second=trim)
     if striped == "sun":
         brush.fill(ellipse(0.36, 0.0, 0.15), trim, within=mask, puff=0.05, gloss=0.1, outline=0.2, shadow=0.1)
-    body = path("M -0.94 0.38 Q -0.5 0.46 0 0.46 Q 0.5 0.46 0.96 0.34 C 0.9 0.66 0.74 0.86 0.5 0.9 L -0.5 0.9 "
-                "C -0.72 0.86 -0.88 0.66 -0.94 0.38 Z")  # fmt: skip
+    body = path("""
+        M -0.94 0.38 Q -0.5 0.46 0 0.46 Q 0.5 0.46 0.96 0.34 C 0.9 0.66 0.74 0.86 0.5 0.9
+        L -0.5 0.9 C -0.72 0.86 -0.88 0.66 -0.94 0.38 Z
+    """)
     mask = brush.fill(body, hull, puff=0.2, gloss=0.35)
     rail = path("M -1 0.36 Q -0.5 0.45 0 0.45 Q 0.5 0.45 1 0.32 L 1 0.44 Q 0.5 0.57 0 0.57 Q -0.5 0.57 -1 0.48 Z")
     brush.fill(rail, CREAM, within=mask, puff=0.04, gloss=0.1, outline=0.3, shadow=0.2)
@@ -34,4 +36,3 @@ def paint(brush: Brush, taste: Taste) -> None:
             brush.tint([ellipse(x, 0.71, r) for x in (-0.38, 0.0, 0.38)], tone, 1.0, mask)
     else:
         brush.fill(box(-1, 0.74, 1, 1), darker(hull, 0.4), within=mask, puff=0.1, outline=0.2, shadow=0)
-

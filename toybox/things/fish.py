@@ -2,29 +2,39 @@
 
 import numpy as np
 
-from ..brush import Brush, ramp
-from ..palette import CHARCOAL, darker, lighter, mix
-from ..shapes import arc, ellipse, path, smooth, stroke
-from ..taste import Taste
+from toybox.brush import Brush, ramp
+from toybox.palette import CHARCOAL, darker, lighter, mix
+from toybox.shapes import arc, ellipse, path, smooth, stroke
+from toybox.taste import Taste
 
 
 def paint(brush: Brush, taste: Taste) -> None:
     skin = taste.paint("tangerine", "coral", "teal", "sky", "royal", "marigold", "rose", "plum", "grass")
     fin = taste.paint("marigold", "tomato", "coral", "indigo", "teal", "cream", "plum", apart_from=skin)
     deep = taste.between(0.44, 0.58)
-    tail = path("M 0.44 0 C 0.6 -0.08 0.76 -0.44 0.98 -0.5 C 0.96 -0.24 0.88 -0.1 0.86 0 C 0.88 0.12 0.96 0.26 0.98 0.5 "
-                "C 0.76 0.44 0.6 0.1 0.44 0 Z")  # fmt: skip
-    top = path(f"M -0.3 {-0.7 * deep} C -0.2 {-1.5 * deep} 0.16 {-1.75 * deep} 0.36 {-1.25 * deep} "
-               f"C 0.3 {-0.9 * deep} 0.36 -0.2 0.3 -0.2 Z")  # fmt: skip
-    low = path(f"M -0.06 {0.8 * deep} C 0 {1.3 * deep} 0.2 {1.5 * deep} 0.34 {1.4 * deep} C 0.3 {deep} 0.32 0.3 0.24 0.2 Z")
+    tail = path("""
+        M 0.44 0 C 0.6 -0.08 0.76 -0.44 0.98 -0.5 C 0.96 -0.24 0.88 -0.1 0.86 0
+        C 0.88 0.12 0.96 0.26 0.98 0.5 C 0.76 0.44 0.6 0.1 0.44 0 Z
+    """)
+    top = path(f"""
+        M -0.3 {-0.7 * deep} C -0.2 {-1.5 * deep} 0.16 {-1.75 * deep} 0.36 {-1.25 * deep}
+        C 0.3 {-0.9 * deep} 0.36 -0.2 0.3 -0.2 Z
+    """)
+    low = path(
+        f"M -0.06 {0.8 * deep} C 0 {1.3 * deep} 0.2 {1.5 * deep} 0.34 {1.4 * deep} C 0.3 {deep} 0.32 0.3 0.24 0.2 Z"
+    )
 
     def rays(u, v):
         return 0.5 * ramp(np.sin(30 * np.arctan2(v, u - 0.1)), 0.2, 0.9)
 
     for part in (tail, top, low):
         brush.fill(part, fin, puff=0.1, gloss=0.2, pattern=rays, second=darker(fin, 0.35))
-    body = path(f"M -0.94 0.03 C -0.8 {-0.9 * deep} -0.36 {-1.15 * deep} 0 {-deep} C 0.3 {-0.82 * deep} 0.5 -0.16 0.62 -0.1 "
-                f"L 0.62 0.1 C 0.5 0.16 0.3 {0.82 * deep} 0 {deep} C -0.36 {1.15 * deep} -0.8 {0.9 * deep} -0.94 0.03 Z")  # fmt: skip
+    body = path(f"""
+        M -0.94 0.03 C -0.8 {-0.9 * deep} -0.36 {-1.15 * deep} 0 {-deep}
+        C 0.3 {-0.82 * deep} 0.5 -0.16 0.62 -0.1 L 0.62 0.1
+        C 0.5 0.16 0.3 {0.82 * deep} 0 {deep} C -0.36 {1.15 * deep} -0.8 {0.9 * deep} -0.94 0.03
+        Z
+    """)
     belly = mix(lighter(skin, 0.75), fin, 0.1)
 
     def pale(u, v):
@@ -38,7 +48,9 @@ def paint(brush: Brush, taste: Taste) -> None:
         brush.tint(scales, darker(skin, 0.45), 0.55, mask)
     elif coat == "bands":
         brush.tint(path("M -0.22 -1 Q -0.06 0 -0.22 1 L 0 1 Q 0.14 0 0 -1 Z"), lighter(fin, 0.2), 0.85, mask, soft=0.01)
-        brush.tint(path("M 0.22 -1 Q 0.34 0 0.22 1 L 0.38 1 Q 0.5 0 0.38 -1 Z"), lighter(fin, 0.2), 0.85, mask, soft=0.01)
+        brush.tint(
+            path("M 0.22 -1 Q 0.34 0 0.22 1 L 0.38 1 Q 0.5 0 0.38 -1 Z"), lighter(fin, 0.2), 0.85, mask, soft=0.01
+        )
     brush.tint(stroke(arc(-0.66, 0.02, 0.3, -1.0, 1.0), 0.05), darker(skin, 0.5), 0.6, mask)
     side = path("M -0.2 0.1 C -0.06 0.02 0.16 0.1 0.2 0.24 C 0.1 0.38 -0.1 0.36 -0.2 0.2 Z")
     brush.fill(side, fin, puff=0.07, gloss=0.2, pattern=rays, second=darker(fin, 0.3))

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..brush import Brush
-from ..palette import darker, lighter
-from ..shapes import box, ellipse, heart, turned
-from ..taste import Taste
+from toybox.brush import Brush
+from toybox.palette import darker, lighter
+from toybox.shapes import box, ellipse, heart, turned
+from toybox.taste import Taste
 
 
 def paint(brush: Brush, taste: Taste) -> None:
@@ -21,10 +21,15 @@ def paint(brush: Brush, taste: Taste) -> None:
         outer.append(ellipse(-0.55, 0, 0.2))
     elif bow == "heart":
         shape = turned(heart(0, 0, 1.0), -np.pi / 2)
-        outer, holes = [shape * 0.4 + (-0.6, 0)], [shape * 0.22 + (-0.62, 0)]
+        outer, holes = [shape * 0.4 + np.array((-0.6, 0))], [shape * 0.22 + np.array((-0.62, 0))]
     else:
-        outer, holes = [turned(box(-0.3, -0.3, 0.3, 0.3, 0.1), np.pi / 4) + (-0.58, 0)], [ellipse(-0.58, 0, 0.17)]
-    teeth = taste.choice(((0.56, 0.3), (0.76, 0.22)), ((0.5, 0.2), (0.65, 0.34), (0.8, 0.24)), ((0.6, 0.34), (0.78, 0.34)))
+        outer, holes = (
+            [turned(box(-0.3, -0.3, 0.3, 0.3, 0.1), np.pi / 4) + np.array((-0.58, 0))],
+            [ellipse(-0.58, 0, 0.17)],
+        )
+    teeth = taste.choice(
+        ((0.56, 0.3), (0.76, 0.22)), ((0.5, 0.2), (0.65, 0.34), (0.8, 0.24)), ((0.6, 0.34), (0.78, 0.34))
+    )
     bit = [box(x, 0, x + 0.115, y + thick / 2, 0.02) for x, y in teeth]
     plate = box(teeth[0][0], 0, teeth[-1][0] + 0.115, 0.13 + thick / 2, 0.02)
     stem = box(-0.36, -thick / 2, 0.97, thick / 2, thick / 2)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..brush import Brush, ramp
-from ..palette import CHARCOAL, darker, lighter
-from ..shapes import ellipse, path, smooth, stroke
-from ..taste import Taste
+from toybox.brush import Brush, ramp
+from toybox.palette import CHARCOAL, darker, lighter
+from toybox.shapes import ellipse, path, smooth, stroke
+from toybox.taste import Taste
 
 
 def paint(brush: Brush, taste: Taste) -> None:
@@ -17,8 +17,11 @@ def paint(brush: Brush, taste: Taste) -> None:
         brush.fill(stroke(stalk, 0.1, 0.06), flesh, puff=0.05)
         brush.fill(ellipse(x, y, 0.095), lighter(flesh, 0.85), puff=0.07, gloss=0.3)
         brush.fill(ellipse(x - 0.02, y + 0.005, 0.05), CHARCOAL * 0.5, puff=0.03, gloss=0, outline=0, shadow=0)
-    foot = path("M -0.5 0.78 C -0.86 0.74 -0.98 0.36 -0.9 0.12 C -0.84 -0.08 -0.54 -0.1 -0.46 0.12 C -0.4 0.32 -0.36 0.36 0.1 0.36 "
-                "C 0.56 0.4 0.84 0.66 0.98 0.8 Q 0.98 0.86 0.9 0.86 L -0.4 0.86 Q -0.5 0.86 -0.5 0.78 Z")  # fmt: skip
+    foot = path("""
+        M -0.5 0.78 C -0.86 0.74 -0.98 0.36 -0.9 0.12 C -0.84 -0.08 -0.54 -0.1 -0.46 0.12
+        C -0.4 0.32 -0.36 0.36 0.1 0.36 C 0.56 0.4 0.84 0.66 0.98 0.8 Q 0.98 0.86 0.9 0.86
+        L -0.4 0.86 Q -0.5 0.86 -0.5 0.78 Z
+    """)
     mask = brush.fill(foot, flesh, puff=0.18, gloss=0.35)
     brush.tint(path("M -1 0.86 L 1 0.86 L 1 0.77 Q 0 0.72 -1 0.74 Z"), darker(flesh, 0.4), 0.5, mask, soft=0.02)
     brush.tint(stroke(smooth([(-0.87, 0.34), (-0.78, 0.4), (-0.68, 0.36)], closed=False), 0.04), CHARCOAL, 0.7, mask)
