@@ -23,12 +23,13 @@ import ast
 import hashlib
 import importlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,12 +47,23 @@ class MethodError(ValueError):
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """Common to all kinds. Raise MethodError in `__post_init__` for parameters that make no sense."""
+    """Common to all kinds.
+
+    A field is an int, a float, a bool or a `Literal` of strings, or one of these or None, with a default.
+    `__post_init__` checks that much; extend it, calling this one first, to raise MethodError for values that make no
+    sense.
+    """
 
     kind: ClassVar[str]
     name: ClassVar[str]
     version: ClassVar[int]
     title: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        types = get_type_hints(type(self))
+        for field in fields(self):
+            value = _checked(f"{self.name}: {field.name}", getattr(self, field.name), types[field.name])
+            object.__setattr__(self, field.name, value)
 
     def recipe(self) -> dict[str, Any]:
         """Everything about the method that its result depends on, as plain JSON."""
@@ -69,6 +81,24 @@ class Method(ABC):
         if unknown := sorted(set(parameters) - set(known)):
             raise MethodError(f"{cls.name} has no parameter {unknown[0]!r}; it has {', '.join(known) or 'none'}")
         return cls(**parameters)
+
+
+def _checked(what: str, value: Any, wanted: Any) -> Any:
+    """`value` if it is of the wanted type; an int becomes a float where one is wanted, so that 1 and 1.0 are one
+    recipe."""
+    if type(None) in get_args(wanted):
+        if value is None:
+            return value
+        (wanted,) = (one for one in get_args(wanted) if one is not type(None))
+    if choices := get_args(wanted):
+        if value not in choices:
+            raise MethodError(f"{what} must be one of {', '.join(choices)}, not {value!r}")
+        return value
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
+        raise MethodError(f"{what} must be a {'finite number' if wanted is float else wanted.__name__}, not {value!r}")
+    return value
 
 
 @dataclass(frozen=True)
