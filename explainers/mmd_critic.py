@@ -72,6 +72,7 @@ class MMDCritic(Selector):
     gamma: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_parameters(self.regularizer, self.gamma)
 
     def select(self, pool: Pool, n_prototypes: int, n_criticisms: int, *, seed: int) -> Selection:
