@@ -98,6 +98,7 @@ USE_TZ = True
 # --- Files ------------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Hashed names once `collectstatic` has run; before that WhiteNoise serves the files where they lie.
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()

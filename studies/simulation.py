@@ -1,7 +1,6 @@
 """Simulated participants: they go through the real pages over HTTP, and answer by the protocol's model of people."""
 
 import math
-import os
 import socket
 import subprocess
 import sys
@@ -141,8 +140,8 @@ def _server(url: str | None) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"fd://{listener.fileno()}"]
         command += ["--threads", "4", "--log-level", "error", "--chdir", str(Path(__file__).parent.parent)]
-        environment = {**os.environ, "ALLOWED_HOSTS": "127.0.0.1"}
-        server = subprocess.Popen(command, pass_fds=[listener.fileno()], env=environment)  # noqa: S603
+        command += ["--env", "ALLOWED_HOSTS=127.0.0.1"]
+        server = subprocess.Popen(command, pass_fds=[listener.fileno()])  # noqa: S603
         try:
             # The socket listens already: the first request waits until the server is up.
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -52,14 +52,12 @@ def panel_agreement(crossed: CrossedPanels, *, draws: int = 2000, seed: int = 0,
     ``effective_participants``, and in ``interval_reason`` why there are no intervals, under the conditions of
     ``intervals.pivotal_interval``. Panels of one answer are left out.
     """
-    pairs = crossed.size >= 2
-    patterns = np.column_stack([crossed.size - crossed.yes, crossed.yes])[pairs]
-    result = agreement(patterns, crossed.frequency[pairs], draws=draws, seed=seed, level=level)
+    crossed = crossed.with_pairs()
+    patterns = np.column_stack([crossed.size - crossed.yes, crossed.yes])
+    result = agreement(patterns, crossed.frequency, draws=draws, seed=seed, level=level)
     effective = effective_participants(crossed.answers_each)
     intervals: dict[str, Any] = {name: dict.fromkeys(("low", "high", "standard_error")) for name in STATISTICS}
     reason = why_no_interval(crossed.n_panels, effective)
-    if reason is None and not pairs.all():
-        reason = "some panels hold a single answer"
     if reason is None:
         critical = student(level, effective - 1)
         for name, score in _linearised(crossed, result).items():

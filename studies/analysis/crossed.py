@@ -94,6 +94,25 @@ class CrossedPanels:
             answers_each=np.bincount(participant, count).astype(np.int64),
         )
 
+    def with_pairs(self) -> CrossedPanels:
+        """Without the panels of a single answer, in which nobody can agree with anybody."""
+        keep = self.size >= 2
+        if keep.all():
+            return self
+        place = np.cumsum(keep) - 1
+        pattern, answer = np.divmod(self.cell, 2)
+        kept = keep[pattern]
+        participant, count = self.participant[kept], self.count[kept]
+        return CrossedPanels(
+            size=self.size[keep],
+            yes=self.yes[keep],
+            frequency=self.frequency[keep],
+            participant=participant,
+            cell=(2 * place[pattern] + answer)[kept],
+            count=count,
+            answers_each=np.bincount(participant, count).astype(np.int64),
+        )
+
     @property
     def n_panels(self) -> int:
         return int(self.frequency.sum())
@@ -170,12 +189,8 @@ class TwoWayParts:
 
     @property
     def variance(self) -> float:
-        return two_way(self.item_variance, self.worker_variance, self.crossed)
-
-
-def two_way(item: float, worker: float, crossed: float) -> float:
-    """V, never below either one-way variance."""
-    return max(item + worker - crossed, item, worker)
+        item, worker = self.item_variance, self.worker_variance
+        return max(item + worker - self.crossed, item, worker)
 
 
 def sum_of_squares(values: Floats) -> float:

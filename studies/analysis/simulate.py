@@ -8,7 +8,7 @@ estimated are those of a new stimulus met by new participants, so both are drawn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ class Scenario:
         stimulus_sd, participant_sd: standard deviations of the effects, in log-odds.
         activity_sd: participants' activity is log-normal with this SD of its logarithm; 0 is even activity.
         random_answerers: share of participants who say yes with probability one half whatever they see.
-        effect: added log-odds in the second condition.
-        effect_sd: SD over stimuli of the second condition's effect.
-        separate_groups: the second condition is answered by other participants, ``participants`` of them again.
+        effect: added log-odds in the second and every later condition.
+        effect_sd: SD over stimuli of what each condition adds by itself, where there are two or more.
+        separate_groups: each condition is answered by other participants, ``participants`` of them.
         name: for tables.
     """
 
@@ -59,23 +59,22 @@ class Scenario:
 
 
 def simulate_answers(scenario: Scenario, rng: np.random.Generator, *, conditions: int = 1) -> Answers:
-    """Draw the answers to one study, in order of stimulus; with two conditions every stimulus is met in both.
+    """Draw the answers to one study, in order of stimulus; every stimulus is met in each of the conditions.
 
-    In two conditions a participant may meet one stimulus twice, once in each, as after a washout.
+    A participant may meet one stimulus once in each condition, as after a washout.
     """
-    people = np.concatenate(
-        [
-            assign(scenario, rng) + (scenario.participants if second and scenario.separate_groups else 0)
-            for second in range(conditions)
-        ]
-    )
-    groups = scenario.participants * (2 if conditions > 1 and scenario.separate_groups else 1)
+    apart = scenario.participants if scenario.separate_groups else 0
+    people = np.concatenate([assign(scenario, rng) + apart * condition for condition in range(conditions)])
+    groups = scenario.participants + apart * (conditions - 1)
     participant = rng.normal(0, scenario.participant_sd, groups)
     stimulus = rng.normal(scenario.mean, scenario.stimulus_sd, scenario.stimuli)
-    log_odds = [np.repeat(stimulus, scenario.panel)]
-    for _ in range(1, conditions):
-        shift = rng.normal(scenario.effect, scenario.effect_sd, scenario.stimuli)
-        log_odds.append(np.repeat(stimulus + shift, scenario.panel))
+    own_sd = scenario.effect_sd if conditions > 1 else 0.0
+    log_odds = [
+        np.repeat(
+            stimulus + rng.normal(scenario.effect if condition else 0.0, own_sd, scenario.stimuli), scenario.panel
+        )
+        for condition in range(conditions)
+    ]
     chance = expit(np.concatenate(log_odds) + participant[people])
     careless = rng.random(groups) < scenario.random_answerers
     said = rng.random(len(people)) < np.where(careless[people], 0.5, chance)
@@ -85,7 +84,7 @@ def simulate_answers(scenario: Scenario, rng: np.random.Generator, *, conditions
         np.tile(np.repeat(np.arange(scenario.stimuli), scenario.panel), conditions),
         said.astype(np.int8),
         condition=np.repeat(np.arange(conditions), per_condition) if conditions > 1 else None,
-        condition_names=("first", "second") if conditions > 1 else (),
+        condition_names=tuple(f"condition {place + 1}" for place in range(conditions)) if conditions > 1 else (),
     )
 
 
@@ -107,16 +106,18 @@ def assign(scenario: Scenario, rng: np.random.Generator) -> NDArray[np.int64]:
     return people.ravel()
 
 
-def truth(scenario: Scenario, threshold: int, *, second: bool = False, nodes: int = 80) -> dict[str, float]:
+def truth(
+    scenario: Scenario, threshold: int, *, condition: Literal["only", "first", "later"] = "only", nodes: int = 80
+) -> dict[str, float]:
     """Population values, by Gauss-Hermite quadrature: what the intervals should cover.
 
     Returns ``accepted_share``, ``yes_share``, ``raw``, ``kappa`` (Fleiss' and Krippendorff's agree in the population)
-    and ``gwet_ac1``, for the first condition or the second.
+    and ``gwet_ac1``, in a study of one condition, or in the first or a later one of several.
     """
     z, weight = np.polynomial.hermite_e.hermegauss(nodes)
     weight = weight / weight.sum()
-    spread = float(np.hypot(scenario.stimulus_sd, scenario.effect_sd if second else 0.0))
-    stimulus = scenario.mean + (scenario.effect if second else 0.0) + spread * z
+    spread = float(np.hypot(scenario.stimulus_sd, 0.0 if condition == "only" else scenario.effect_sd))
+    stimulus = scenario.mean + (scenario.effect if condition == "later" else 0.0) + spread * z
     attentive = expit(stimulus[:, None] + scenario.participant_sd * z[None, :]) @ weight
     share: Floats = scenario.random_answerers * 0.5 + (1 - scenario.random_answerers) * attentive
     yes = float(share @ weight)

@@ -125,17 +125,30 @@ class Answers:
             return self.stimulus
         return self.condition.astype(np.int64) * (int(self.stimulus.max(initial=-1)) + 1) + self.stimulus
 
-    def _refuse_duplicates(self) -> None:
-        if not len(self):
-            return
-        width = int(self.participant.max()) + 1
+    def first_duplicate(self) -> int | None:
+        """The first row in which a participant meets a stimulus (in a condition) again, or None."""
+        width = int(self.participant.max(initial=-1)) + 1
         again = pd.Series(self.panel_codes().astype(np.int64) * width + self.participant).duplicated().to_numpy()
-        if again.any():
-            row = int(again.argmax())
-            who, what = self.participant[row], self.stimulus[row]
-            if self.participant_names is not None and self.stimulus_names is not None:
-                who, what = self.participant_names[who], self.stimulus_names[what]
-            raise AnswersError(f"row {row}: participant {str(who)!r} answers stimulus {str(what)!r} a second time")
+        return int(again.argmax()) if again.any() else None
+
+    def _refuse_duplicates(self) -> None:
+        if (row := self.first_duplicate()) is None:
+            return
+        who, what = self.participant[row], self.stimulus[row]
+        if self.participant_names is not None and self.stimulus_names is not None:
+            who, what = self.participant_names[who], self.stimulus_names[what]
+        raise AnswersError(f"row {row}: participant {str(who)!r} answers stimulus {str(what)!r} a second time")
+
+
+def as_answers(table: pd.DataFrame | Answers) -> Answers:
+    """A table with columns ``participant, stimulus, answer`` and optionally ``condition, seconds``, or an Answers."""
+    if isinstance(table, Answers):
+        return table
+    return Answers.from_frame(
+        table,
+        condition="condition" if "condition" in table.columns else None,
+        seconds="seconds" if "seconds" in table.columns else None,
+    )
 
 
 def _as_binary(column: pd.Series) -> NDArray[np.int8]:

@@ -1,0 +1,70 @@
+"""One row a participant: how much, how fast and how alike they answered. Oddities are flagged, never excluded here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .panels import count_panels
+from .tables import Answers
+
+UNLIKELY = 1e-3
+
+
+def participant_summary(answers: Answers, *, unlikely: float = UNLIKELY) -> pd.DataFrame:
+    """A table with one row for each participant with an answer, indexed by participant code.
+
+    Columns: ``name`` (where there are names), ``answers``, ``yes``, ``yes_share``, ``agreement`` (mean share of the
+    other answers of each panel that agree with theirs; missing when nobody else answered), ``longest_run`` of one
+    answer in the order of the table, ``run_chance`` (an upper bound on the chance of a run of that answer as long:
+    (m - run + 1) * p^run over m answers, p the answer's share among all answers), ``straight_lining`` (run_chance
+    under ``unlikely``) and, with times, ``median_seconds``. The order of rows matters for the run alone: it should be
+    that in which the answers were given.
+    """
+    panels = count_panels(answers, rule="proportion")
+    people = answers.participant
+    each = np.bincount(people)
+    yes = np.bincount(people, answers.answer, minlength=len(each))
+    codes = answers.panel_codes()
+    others = panels.size[codes] - 1
+    alike = np.where(answers.answer == 1, panels.yes[codes] - 1, others - panels.yes[codes])
+    share = np.divide(alike, others, out=np.zeros(len(others)), where=others > 0)
+    judged = np.bincount(people, others > 0)
+    run, run_answer = _longest_runs(people, answers.answer, len(each))
+    p_yes = float(answers.answer.mean())
+    p = np.where(run_answer == 1, p_yes, 1 - p_yes)
+    seen = each > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        table = pd.DataFrame(
+            {
+                "answers": each,
+                "yes": yes.astype(np.int64),
+                "yes_share": yes / each,
+                "agreement": np.bincount(people, share, minlength=len(each)) / judged,
+                "longest_run": run,
+                "run_chance": np.minimum(1.0, (each - run + 1) * p**run),
+            }
+        )
+    table["straight_lining"] = table["run_chance"] < unlikely
+    if answers.seconds is not None:
+        table["median_seconds"] = pd.Series(answers.seconds).groupby(people).median().reindex(table.index)
+    if answers.participant_names is not None:
+        table.insert(0, "name", answers.participant_names[: len(table)])
+    return table[seen].rename_axis("participant")
+
+
+def _longest_runs(
+    people: NDArray[np.int64], said: NDArray[np.int8], length: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(W,) the longest run of one answer of each participant, and that answer; of two as long, the earlier one's."""
+    order = np.argsort(people, kind="stable")
+    person, answer = people[order], said[order]
+    starts = np.flatnonzero(np.r_[True, (person[1:] != person[:-1]) | (answer[1:] != answer[:-1])])
+    runs = np.diff(np.r_[starts, len(order)])
+    # Ascending by length, later runs first among equals: the last written for a participant is the one wanted.
+    by_length = np.lexsort((-starts, runs))
+    longest, answer_of = np.zeros(length, dtype=np.int64), np.zeros(length, dtype=np.int64)
+    longest[person[starts[by_length]]] = runs[by_length]
+    answer_of[person[starts[by_length]]] = answer[starts[by_length]]
+    return longest, answer_of

@@ -1,0 +1,105 @@
+"""Simulated answers have the values they are meant to have, and plans follow from them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from studies.analysis.agreement import panel_agreement
+from studies.analysis.crossed import CrossedPanels
+from studies.analysis.intervals import effective_participants
+from studies.analysis.panels import count_panels
+from studies.analysis.planning import Assumptions, from_pilot, plan, suggested_cap
+from studies.analysis.simulate import Scenario, assign, simulate_answers, truth
+from studies.analysis.tables import AnswersError
+
+
+@pytest.mark.parametrize(("participants", "activity_sd"), [(8, 0), (8, 2), (200, 0), (200, 2), (5, 1)])
+def test_each_panel_has_distinct_participants(participants, activity_sd):
+    scenario = Scenario(300, participants, activity_sd=activity_sd)
+    people = np.sort(assign(scenario, np.random.default_rng(0)).reshape(300, 5), axis=1)
+    assert (people[:, 1:] > people[:, :-1]).all()
+    assert people.min() >= 0
+    assert people.max() < participants
+
+
+@pytest.mark.parametrize("random_answerers", [0, 0.3])
+def test_the_true_values_are_those_of_a_very_large_study(random_answerers):
+    scenario = Scenario(40_000, 20_000, mean=-0.5, random_answerers=random_answerers)
+    panels = count_panels(answers := simulate_answers(scenario, np.random.default_rng(1)))
+    expected = truth(scenario, 4)
+    found = panel_agreement(CrossedPanels.of(answers, panels), draws=0)
+    assert panels.accepted(4) / 40_000 == pytest.approx(expected["accepted_share"], abs=0.01)
+    assert found["raw"] == pytest.approx(expected["raw"], abs=0.01)
+    assert found["krippendorff_alpha"] == pytest.approx(expected["kappa"], abs=0.015)
+    assert found["gwet_ac1"] == pytest.approx(expected["gwet_ac1"], abs=0.015)
+    assert panels.yes.sum() / 200_000 == pytest.approx(expected["yes_share"], abs=0.01)
+
+
+def test_the_second_condition_is_shifted_by_its_effect():
+    scenario = Scenario(40_000, 20_000, effect=1.0, effect_sd=1.0)
+    _, (_, second) = simulate_answers(scenario, np.random.default_rng(2), conditions=2).by_condition()
+    panels = count_panels(second)
+    assert panels.accepted(4) / 40_000 == pytest.approx(
+        truth(scenario, 4, condition="later")["accepted_share"], abs=0.01
+    )
+    assert truth(scenario, 4, condition="later")["accepted_share"] > truth(scenario, 4)["accepted_share"] + 0.1
+
+
+def test_a_plan_shows_that_participants_and_not_stimuli_narrow_the_interval():
+    rows = plan(
+        Assumptions(Scenario(1, 5, participant_sd=1.5), pay=0.1, seconds=9),
+        stimuli=[500, 2000],
+        participants=[4, 20, 160],
+        replicates=40,
+    )
+    json.dumps(rows, allow_nan=False)
+    by_cell = {(row["stimuli"], row["participants"]): row for row in rows}
+    assert "cannot fill" in by_cell[500, 4]["reason"]
+    assert by_cell[2000, 20]["width"] > by_cell[500, 160]["width"]
+    assert (by_cell[500, 20]["cost"], by_cell[500, 20]["hours"]) == (250, 6.25)
+    assert by_cell[500, 20]["power"] is None
+    assert rows == plan(
+        Assumptions(Scenario(1, 5, participant_sd=1.5), pay=0.1, seconds=9),
+        stimuli=[500, 2000],
+        participants=[4, 20, 160],
+        replicates=40,
+    )
+
+
+def test_power_grows_with_the_study_and_is_about_alpha_without_an_effect():
+    assumptions = Assumptions(Scenario(1, 5, effect=1.0))
+    few, many = plan(assumptions, stimuli=[30, 300], participants=[50], conditions=2, replicates=60)
+    assert few["power"] < 0.8 < many["power"]
+    assert many["power_low"] < many["power"] <= many["power_high"]
+    none = replace(assumptions, scenario=replace(assumptions.scenario, effect=0.0))
+    (row,) = plan(none, stimuli=[150], participants=[50], conditions=2, replicates=200)
+    assert row["power"] < 0.12
+
+
+def test_pilots_give_back_on_average_what_they_were_simulated_from():
+    scenario = Scenario(1500, 150, mean=-0.8, stimulus_sd=1.8, participant_sd=0.9, activity_sd=0.8)
+    found = [from_pilot(simulate_answers(scenario, np.random.default_rng(seed))) for seed in range(10)]
+    for name in ("mean", "stimulus_sd", "participant_sd", "activity_sd"):
+        values = [getattr(each, name) for each in found]
+        # Three standard errors of the mean of ten pilots, the spread of one being up to 0.13.
+        assert np.mean(values) == pytest.approx(getattr(scenario, name), abs=0.13)
+
+
+def test_the_suggested_cap_keeps_enough_effective_participants_whatever_the_activity():
+    cap = suggested_cap(1865)
+    assert cap == 74
+    for counts in ([cap] * 25 + [15], [cap] * 20 + [1] * 385):
+        assert sum(counts) == 1865
+        assert effective_participants(np.array(counts)) >= 25
+    with pytest.raises(AnswersError):
+        suggested_cap(10)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"participants": 4}, {"stimuli": 0}, {"participant_sd": -1}, {"random_answerers": 1.5}]
+)
+def test_scenarios_that_cannot_be_are_refused(settings):
+    with pytest.raises(AnswersError):
+        Scenario(**{"stimuli": 10, "participants": 10, **settings})
