@@ -8,6 +8,7 @@ from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -38,6 +39,10 @@ class CatalogueAdmin(ModelAdmin):
         about = self.about(row) if row is not None and self.has_view_permission(request, row) else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 
+    @display(description="Imported", ordering="created_at")
+    def imported(self, row: Any) -> str:
+        return date_format(row.created_at, "j M Y")
+
     def about(self, row: Any) -> dict[str, Any]:
         """What the row's page shows."""
         raise NotImplementedError
@@ -55,7 +60,7 @@ def _count(rows: QuerySet, of: str) -> Coalesce:
 
 @admin.register(ImageSet)
 class ImageSetAdmin(CatalogueAdmin):
-    list_display = ["what", "photographs", "classes", "classifiers", "created_at"]
+    list_display = ["what", "photographs", "classes", "classifiers", "imported"]
     search_fields = ["name"]
 
     def get_urls(self) -> list:
@@ -118,7 +123,7 @@ class ImageSetAdmin(CatalogueAdmin):
 
 @admin.register(Classifier)
 class ClassifierAdmin(CatalogueAdmin):
-    list_display = ["what", "network", "judged_on", "photographs", "n_outputs", "created_at"]
+    list_display = ["what", "network", "judged_on", "photographs", "n_outputs", "imported"]
     list_select_related = ["image_set"]
     search_fields = ["name"]
 

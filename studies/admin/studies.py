@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -43,7 +44,7 @@ class ProtocolFilter(admin.SimpleListFilter):
 
 @admin.register(Study)
 class StudyAdmin(ModelAdmin):
-    list_display = ["what", "state_label", "how_far", "protocol_title", "link_button", "created_at"]
+    list_display = ["what", "state_label", "how_far", "protocol_title", "link_button", "added"]
     list_filter = ["state", ProtocolFilter]
     search_fields = ["title", "slug"]
     fields = ["title", "consent_text"]
@@ -69,6 +70,10 @@ class StudyAdmin(ModelAdmin):
     @display(description="Protocol", ordering="protocol")
     def protocol_title(self, study: Study) -> str:
         return protocols.get(study.protocol).title
+
+    @display(description="Added", ordering="created_at")
+    def added(self, study: Study) -> str:
+        return date_format(study.created_at, "j M Y")
 
     @display(description="Participant link")
     def link_button(self, study: Study) -> str:
