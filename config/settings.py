@@ -144,9 +144,7 @@ UNFOLD = {
     "SITE_SUBHEADER": "Studies of image classifiers",
     "SITE_URL": None,
     "SITE_ICON": lambda request: static("desk/quorum.svg"),
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("desk/quorum.svg")},
-    ],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("desk/desk.css")],
     "SCRIPTS": [lambda request: static("desk/desk.js")],

@@ -69,10 +69,14 @@ class ImageSetAdmin(CatalogueAdmin):
         return own + super().get_urls()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImageSet]:
-        return super().get_queryset(request).annotate(
-            n_images=_count(Image.objects, "pk"),
-            n_classes=_count(ImageClass.objects, "pk"),
-            n_classifiers=_count(Classifier.objects, "pk"),
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                n_images=_count(Image.objects, "pk"),
+                n_classes=_count(ImageClass.objects, "pk"),
+                n_classifiers=_count(Classifier.objects, "pk"),
+            )
         )
 
     @display(description="Image set", ordering="name")
@@ -123,7 +127,7 @@ class ImageSetAdmin(CatalogueAdmin):
 
 @admin.register(Classifier)
 class ClassifierAdmin(CatalogueAdmin):
-    list_display = ["what", "network", "judged_on", "photographs", "n_outputs", "imported"]
+    list_display = ["what", "network", "judged_on", "photographs", "outputs", "imported"]
     list_select_related = ["image_set"]
     search_fields = ["name"]
 
@@ -151,11 +155,16 @@ class ClassifierAdmin(CatalogueAdmin):
     def photographs(self, row: Classifier) -> str:
         return f"{row.n_images:,}"
 
+    @display(description="Outputs", ordering="n_outputs")
+    def outputs(self, row: Classifier) -> str:
+        return f"{row.n_outputs:,}"
+
     def about(self, row: Classifier) -> dict[str, Any]:
         titles = {one.index: one.title for one in row.image_set.classes.all()}
         return {
             "title": row.name,
             "source": _source(row.source),
+            "digests": _digests(row),
             "preprocessing": _preprocessing(row.preprocessing),
             "titles": list(titles.values()),
             "n_images": row.image_set.images.count(),
@@ -171,9 +180,18 @@ def _source(source: dict[str, Any]) -> list[tuple[str, str]]:
     """Where the network comes from, in words."""
     if "torchvision" in source:
         return [("Network", f"{source['torchvision']} (torchvision)"), ("Weights", source["weights"])]
-    digests = [("Module, SHA-256", "module_sha256"), ("Checkpoint, SHA-256", "checkpoint_sha256")]
-    stored = [(what, source[key]) for what, key in digests if key in source]
-    return [("Network", f"{source['factory']}, from an imported module"), *stored]
+    return [("Network", f"{source['factory']}, from an imported module")]
+
+
+def _digests(row: Classifier) -> list[tuple[str, str]]:
+    """What the classifier's results depend on, by SHA-256."""
+    digests = [
+        ("Module", row.source.get("module_sha256")),
+        ("Checkpoint", row.source.get("checkpoint_sha256")),
+        ("Weights as loaded", row.state_digest),
+        ("All of it, with the preprocessing", row.digest),
+    ]
+    return [(what, digest) for what, digest in digests if digest]
 
 
 def _preprocessing(settings: dict[str, Any]) -> list[tuple[str, str]]:

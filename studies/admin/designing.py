@@ -120,9 +120,7 @@ def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRes
                 messages.success(request, "The design is changed. Prepare the study before opening it.")
             return redirect(admin.address(study))
     context = {"form": form, "kind": kind, "study": study, "original": study, "back": admin.address(study)}
-    return page(
-        admin, request, "admin/studies/study/design.html", title="Design", button="Save the design", **context
-    )
+    return page(admin, request, "admin/studies/study/design.html", title="Design", button="Save the design", **context)
 
 
 def _dressed(form: DesignForm) -> DesignForm:
