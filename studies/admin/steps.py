@@ -14,6 +14,7 @@ from studies import lifecycle, tasks
 from studies.errors import StudyError
 from studies.models import Study
 
+from .describing import settings_of
 from .pages import page, row
 from .progress import Progress, progress
 
@@ -143,7 +144,8 @@ def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpRe
         if not found:
             messages.error(request, f"Study {study.slug} is {study.state}: there is nothing to {key}.")
             return redirect(admin.address(study))
-        context = {"step": found[0], "says": found[0].says(study, progress(study)), "study": study, "original": study}
+        says, design = found[0].says(study, progress(study)), settings_of(study)
+        context = {"step": found[0], "says": says, "design": design, "study": study, "original": study}
         return page(admin, request, "admin/studies/study/confirm.html", title=found[0].button, **context)
     # Also a step that does not fit is tried: the life cycle knows best why not, and has the last word anyway.
     chosen = found[0] if found else next(one for one in STEPS if one.key == key)
