@@ -23,12 +23,13 @@ import ast
 import hashlib
 import importlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,12 +47,23 @@ class MethodError(ValueError):
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """Common to all kinds. Raise MethodError in `__post_init__` for parameters that make no sense."""
+    """Common to all kinds.
+
+    A field is an int, a float, a bool or a `Literal` of strings, or one of these or None, with a default.
+    `__post_init__` checks that much; extend it, calling this one first, to raise MethodError for values that make no
+    sense.
+    """
 
     kind: ClassVar[str]
     name: ClassVar[str]
     version: ClassVar[int]
     title: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        types = get_type_hints(type(self))
+        for field in fields(self):
+            value = _checked(f"{self.name}: {field.name}", getattr(self, field.name), types[field.name])
+            object.__setattr__(self, field.name, value)
 
     def recipe(self) -> dict[str, Any]:
         """Everything about the method that its result depends on, as plain JSON."""
@@ -69,6 +81,25 @@ class Method(ABC):
         if unknown := sorted(set(parameters) - set(known)):
             raise MethodError(f"{cls.name} has no parameter {unknown[0]!r}; it has {', '.join(known) or 'none'}")
         return cls(**parameters)
+
+
+def _checked(what: str, value: Any, wanted: Any) -> Any:
+    """`value` if it is of the wanted type; an int becomes a float where one is wanted, so that 1 and 1.0 are one
+    recipe."""
+    if type(None) in get_args(wanted):
+        if value is None:
+            return value
+        (wanted,) = (one for one in get_args(wanted) if one is not type(None))
+    if choices := get_args(wanted):
+        if value not in choices:
+            raise MethodError(f"{what} must be one of {', '.join(choices)}, not {value!r}")
+        return value
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
+        called = {int: "a whole number", float: "a finite number", bool: "true or false"}
+        raise MethodError(f"{what} must be {called[wanted]}, not {value!r}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -112,16 +143,17 @@ class Attacked:
 
     @property
     def survival_rate(self) -> float | None:
-        """Of the images that fool the classifier exactly, the share that still does as displayed; None where none."""
-        fooled = int(self.fooled_exact.sum())
-        return int((self.fooled_exact & self.fooled_displayed).sum()) / fooled if fooled else None
+        """Of the images that the attack made fool the classifier, the share that still does as displayed; None where
+        there are none. Images that were wrong from the start are no work of the attack and do not count."""
+        made = self.fooled_exact & (self.flip_step != 0)
+        return int((made & self.fooled_displayed).sum()) / int(made.sum()) if bool(made.any()) else None
 
 
 @dataclass(frozen=True)
 class Pool:
     """The images of one class that a selector may choose from, in a fixed order; all arrays have that length n.
 
-    A selector reads what it needs (`Selector.needs`) and refuses a pool without it. features: float [n, f], the last
+    A selector reads what it needs (`Selector.needs`) with `tensor`. features: float [n, f], the last
     hidden representations. probabilities: float [n], of the class itself. flip_step: int [n] as in Attacked, or of the
     attack that the study registered. name: the class, for error messages.
     """
@@ -131,6 +163,22 @@ class Pool:
     features: np.ndarray | None = None
     probabilities: np.ndarray | None = None
     flip_step: np.ndarray | None = None
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One of the arrays as a tensor. Raises MethodError, naming the class, where the pool lacks it, where its
+        length is not the pool's, and where it holds NaN or infinity."""
+        import torch
+
+        values = getattr(self, name)
+        if values is None:
+            raise MethodError(f"class {self.name!r}: the pool has no {name}")
+        values = torch.as_tensor(values)
+        if values.shape[:1] != (self.size,):
+            raise MethodError(f"class {self.name!r}: {name} has shape {list(values.shape)} for {self.size} images")
+        broken = (~values.isfinite()).nonzero()
+        if len(broken):
+            raise MethodError(f"class {self.name!r}: NaN or infinity in the {name} of image {int(broken[0, 0])}")
+        return values
 
 
 @dataclass(frozen=True)

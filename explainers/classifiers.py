@@ -48,7 +48,11 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [n, c] of images [n, 3, h, w] in [0, 1]. Differentiable in the images."""
-        return self.network((images - self.mean) / self.std)
+        return self.network(self.normalised(images))
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """What the network itself is given: images [n, 3, h, w] in its own standard deviations."""
+        return (images - self.mean) / self.std
 
     def train(self, mode: bool = True) -> Classifier:
         """Stays in evaluation mode: what a study records about a classifier must not depend on its batches."""

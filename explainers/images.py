@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # 240 MB once decoded. Under Pillow's own limit, so whatever Pillow would only warn about is refused here.
 MAX_PIXELS = 80_000_000
 
+# The level of the grey that stands for "hidden", to a classifier and to people.
+GREY = 128
+
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 

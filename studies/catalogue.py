@@ -222,4 +222,4 @@ def _check_name(name: str, model: type[ImageSet] | type[Classifier]) -> None:
     except ValidationError:
         raise StudyError(f"{name!r} is no name: use letters, digits, hyphens and underscores") from None
     if model.objects.filter(name=name).exists():
-        raise StudyError(f"there is already a {model._meta.verbose_name} called {name}")
+        raise StudyError(f"the name {name} is taken by another {model._meta.verbose_name}")

@@ -1,6 +1,7 @@
 """The life of a study: created, opened (which freezes it), paused, closed."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from studies.protocols import DesignError
 from studies.workbench.recipes import digest
 
 EDITABLE = (Study.State.DRAFT, Study.State.READY)
+NOT_YET_OPEN = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
 
 
 def create_study(
@@ -67,6 +69,25 @@ def change_design(study: Study, design: Any) -> None:
         raise StudyError(f"study {study.slug} is {study.state}: its design can no longer be changed")
 
 
+def change_texts(study: Study, *, title: str, consent_text: str) -> None:
+    """Change what people read before they begin; possible until the study opens, which freezes it."""
+    not_open = Study.objects.filter(pk=study.pk, state__in=NOT_YET_OPEN)
+    changed = not_open.update(title=title or study.slug, consent_text=consent_text or DEFAULT_CONSENT)
+    study.refresh_from_db()
+    if not changed:
+        raise StudyError(f"study {study.slug} is {study.state}: its texts can no longer be changed")
+
+
+def await_preparation(study: Study) -> None:
+    """Mark a study that a worker is going to prepare, so that nobody changes or opens it meanwhile."""
+    _move(study, NOT_YET_OPEN, state=Study.State.PREPARING, problem="")
+
+
+def give_up_preparation(study: Study, problem: str) -> None:
+    """Make a study that no worker will prepare a draft again, with the reason."""
+    _move(study, [Study.State.PREPARING], state=Study.State.DRAFT, problem=problem)
+
+
 @transaction.atomic
 def open_study(study: Study) -> None:
     """Freeze the design, make the slots and let people in; or let them in again after a pause."""
@@ -95,11 +116,20 @@ def close_study(study: Study) -> None:
     _move(study, [Study.State.OPEN, Study.State.PAUSED], state=Study.State.CLOSED, closed_at=timezone.now())
 
 
-def _move(study: Study, states: list[str], **changes: Any) -> None:
+#: What a study that moves to a state has been done to.
+DONE = {
+    Study.State.DRAFT: "put back",
+    Study.State.PREPARING: "prepared",
+    Study.State.PAUSED: "paused",
+    Study.State.CLOSED: "closed",
+}
+
+
+def _move(study: Study, states: Sequence[str], **changes: Any) -> None:
     moved = Study.objects.filter(pk=study.pk, state__in=states).update(**changes)
     study.refresh_from_db()
     if not moved:
-        verb = "paused" if changes["state"] == Study.State.PAUSED else "closed"
+        verb = DONE[changes["state"]]
         raise StudyError(f"study {study.slug} is {study.state}: only {' or '.join(states)} studies can be {verb}")
 
 

@@ -58,10 +58,18 @@ class DesignForm(forms.Form):
 
     classifier = forms.ChoiceField(help_text="The classifier people judge.")
     answers_per_stimulus = forms.IntegerField(
-        initial=5, min_value=1, max_value=99, help_text="A panel: how many different people answer each stimulus."
+        initial=5,
+        required=False,
+        min_value=1,
+        max_value=99,
+        help_text="A panel: how many different people answer each stimulus.",
     )
     trials_per_participant = forms.IntegerField(
-        initial=50, min_value=1, max_value=10_000, help_text="How many stimuli one person is shown at most."
+        initial=50,
+        required=False,
+        min_value=1,
+        max_value=10_000,
+        help_text="How many stimuli one person is shown at most.",
     )
     seed = forms.IntegerField(
         initial=0, required=False, min_value=0, max_value=2**31 - 1, help_text="Of every random choice the study makes."

@@ -26,7 +26,6 @@ from django.utils import timezone  # noqa: E402
 from studies import lifecycle, participation  # noqa: E402
 from studies.models import Condition, Participant, Slot, Stimulus, Study, Trial  # noqa: E402
 
-
 SECOND = timedelta(seconds=1)
 
 
@@ -139,9 +138,7 @@ def count(study: Study, panel: int) -> dict[str, int]:
         "counted": counted.count(),
         "filled_slots": Slot.objects.filter(filled=True).count(),
         "filled_by_uncounted": Slot.objects.filter(filled=True, holder__counted=False).count(),
-        "filled_by_another_stimulus": Slot.objects.filter(filled=True)
-        .exclude(holder__stimulus=F("stimulus"))
-        .count(),
+        "filled_by_another_stimulus": Slot.objects.filter(filled=True).exclude(holder__stimulus=F("stimulus")).count(),
         "late": Trial.objects.filter(exclusion="late").count(),
         "repositions": Trial.objects.values("participant", "position").annotate(n=Count("pk")).filter(n__gt=1).count(),
     }

@@ -12,7 +12,7 @@ class Command(StudyCommand):
 
         def progress(kind: str, done: int, planned: int) -> None:
             if planned and kind not in bars:
-                bars[kind] = tqdm(total=0, desc=f"{kind}s", unit="", file=self.stderr, dynamic_ncols=True)
+                bars[kind] = tqdm(total=0, desc=f"{kind}s", unit="", file=self.stderr, dynamic_ncols=True, disable=None)
             if kind in bars:
                 bars[kind].total += planned
                 bars[kind].update(done)

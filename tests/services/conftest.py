@@ -1,0 +1,55 @@
+"""Installations of their own, on each engine, for tests that start real processes."""
+
+import os
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import reachable
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A data folder and a database, reached only through processes."""
+
+    engine: str
+    environment: dict[str, str]
+
+    def run(self, *command: str, timeout: float = 300) -> subprocess.CompletedProcess:
+        """A Python program of this checkout (`-m module …` or `manage.py …`), with this installation's settings."""
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def manage(self, *arguments: str) -> str:
+        """What a command prints; the test fails when the command does."""
+        done = self.run("manage.py", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def installation(request, tmp_path):
+    """An empty installation on SQLite, then one on PostgreSQL."""
+    environment = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "tests only", "DATABASE_URL": "", "BROKER_URL": ""}
+    if request.param == "sqlite":
+        yield Installation("sqlite", environment)
+        return
+    name = f"quorum_{uuid.uuid4().hex[:12]}"
+    with reachable.postgresql() as server:
+        server.execute(f"CREATE DATABASE {name}")
+        try:
+            yield Installation("postgresql", {**environment, "DATABASE_URL": reachable.database_url(name)})
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,51 @@
+"""The reference names everything there is; a new setting, command or design field without a line here fails."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from studies import protocols
+
+ROOT = Path(__file__).parent.parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def settings_read() -> set[str]:
+    """The variables that config/settings.py asks its environment for."""
+    tree = ast.parse((ROOT / "config" / "settings.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    asked = [c for c in calls if c.func.attr in {"text", "flag", "words"} and ast.unparse(c.func.value) == "env"]
+    return {call.args[0].value for call in asked} | {"SECRET_KEY"}
+
+
+def named_in(page: str) -> set[str]:
+    return set(re.findall(r"^\| `(\w+)", (REFERENCE / page).read_text(), re.MULTILINE))
+
+
+def test_every_setting_is_documented_and_no_other():
+    assert named_in("settings.md") == settings_read()
+
+
+def test_every_command_is_documented():
+    commands = {name for name, app in get_commands().items() if app == "studies"}
+    assert commands <= named_in("commands.md")
+
+
+@pytest.mark.parametrize("key", protocols.available())
+def test_every_design_field_is_documented(key):
+    form = protocols.get(key).form(catalogue=protocols.Catalogue({}))
+    page = (REFERENCE / "commands.md").read_text()
+    section = page.partition(f"## The design of `{key}`")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == set(form.fields)
+
+
+def test_links_between_pages_lead_somewhere():
+    broken = []
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)} → {target}")
+    assert broken == []

@@ -1,0 +1,403 @@
+"""IFGSM against its definition, against torchattacks' BIM, and at its edges."""
+
+import math
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from explainers import ifgsm
+from explainers.base import MethodError
+from explainers.ifgsm import IFGSM, attack, predict
+from explainers.images import encode_png, load, to_tensor
+
+
+class Normalised(nn.Module):
+    """A small network with its normalisation inside, as every classifier here."""
+
+    def __init__(self, network, std=(0.2, 0.25, 0.3)):
+        super().__init__()
+        self.network = network
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+
+    def forward(self, images):
+        return self.network((images - 0.5) / self.std)
+
+
+def pictures(n, seed):
+    """Noise on the 8-bit grid with a brighter quarter; which quarter is the label."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(n, 3, 12, 12, generator=generator) * 0.6
+    labels = torch.randint(0, 4, (n,), generator=generator)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        row, column = divmod(label, 2)
+        image[:, row * 6 : row * 6 + 6, column * 6 : column * 6 + 6] += 0.12
+    return (images * 255).round() / 255, labels
+
+
+@pytest.fixture(scope="module")
+def model():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # passes this small cost more to share out than to compute
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.LeakyReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.LeakyReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(64, 4),
+        )
+        model = Normalised(network)
+        optimiser = torch.optim.Adam(model.parameters(), 0.01)
+        images, labels = pictures(256, seed=1)
+        for _ in range(60):
+            optimiser.zero_grad()
+            functional.cross_entropy(model(images), labels).backward()
+            optimiser.step()
+    yield model.eval()
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def batch(model):
+    images, labels = pictures(24, seed=2)
+    share_right = (predict(model, images) == labels).float().mean()
+    assert share_right > 0.6, "the network learnt nothing, and the tests below would mean little"
+    labels[5] = (labels[5] + 1) % 4  # one that is wrong from the start
+    return images, labels
+
+
+def naive(model, images, labels, step_in_pixels, max_steps):
+    """The definition in sign steps, one image at a time: the iterates x_0 .. x_M of each and the decisions on them."""
+    paths, decisions = [], []
+    for image, label in zip(images, labels, strict=True):
+        path = [image[None].clone()]
+        for _ in range(max_steps):
+            x = path[-1].clone().requires_grad_(True)
+            functional.cross_entropy(model(x), label[None], reduction="sum").backward()
+            path.append((x.detach() + step_in_pixels * x.grad.sign()).clamp(0, 1))
+        model.zero_grad()
+        paths.append(torch.cat(path))
+        decisions.append(model(paths[-1]).argmax(1).tolist())
+    return paths, decisions
+
+
+def first_wrong(decisions, label):
+    return next((k for k, decision in enumerate(decisions) if decision != label), -1)
+
+
+@pytest.mark.parametrize("step", [0.002, 2 / 255])
+def test_ten_sign_steps_are_torchattacks_bim(model, batch, step):
+    torchattacks = pytest.importorskip("torchattacks")
+    images, labels = batch
+    expected = torchattacks.BIM(model, eps=1.0, alpha=step, steps=10)(images, labels)
+    ours = attack(model, images, labels, step=step, max_steps=10).images
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
+    assert (ours - images).abs().max() > 5 * step, "both stood still"
+
+
+def test_one_step_is_torchattacks_fgsm(model, batch):
+    torchattacks = pytest.importorskip("torchattacks")
+    images, labels = batch
+    expected = torchattacks.FGSM(model, eps=0.03)(images, labels)
+    torch.testing.assert_close(
+        attack(model, images, labels, step=0.03, max_steps=1).images, expected, rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("unit", ["pixel", "normalised"])
+@pytest.mark.parametrize("stop_at_flip", [False, True])
+def test_iterates_flip_steps_and_predictions_follow_the_definition(model, batch, unit, stop_at_flip):
+    model, images, labels = deepcopy(model).double(), batch[0].double(), batch[1]  # so that no sign is a close call
+    step = 0.004 if unit == "pixel" else 0.02
+    in_pixels = step if unit == "pixel" else step * model.std
+    paths, decisions = naive(model, images, labels, in_pixels, 10)
+    steps = [first_wrong(decided, label) for decided, label in zip(decisions, labels.tolist(), strict=True)]
+    assert {0, -1} < set(steps), "the cast has one wrong at the start, one that survives, and some between"
+
+    result = attack(model, images, labels, step=step, max_steps=10, unit=unit, stop_at_flip=stop_at_flip)
+
+    assert result.flip_step.tolist() == steps
+    ends = [flip if stop_at_flip and flip >= 0 else 10 for flip in steps]
+    expected = torch.cat([path[end : end + 1] for path, end in zip(paths, ends, strict=True)])
+    torch.testing.assert_close(result.images, expected, rtol=0, atol=1e-6)
+    assert result.predictions.tolist() == [decided[end] for decided, end in zip(decisions, ends, strict=True)]
+
+
+def test_an_l2_step_has_the_length_asked_for_in_the_unit_asked_for(model, batch):
+    images, labels = batch
+    inside = images * 0.5 + 0.25  # away from the clipping
+    pixel = attack(model, inside, labels, step=0.05, max_steps=1, norm="l2").images - inside
+    torch.testing.assert_close(pixel.flatten(1).norm(dim=1), torch.full((24,), 0.05), rtol=1e-4, atol=0)
+    normalised = attack(model, inside, labels, step=0.05, max_steps=1, norm="l2", unit="normalised").images - inside
+    lengths = (normalised / model.std).flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((24,), 0.05), rtol=1e-4, atol=0)
+
+
+def test_a_normalised_l2_step_is_the_l2_step_of_the_network_on_normalised_images(model, batch):
+    images, labels = batch
+    z = ((images[:1] * 0.5 + 0.25 - 0.5) / model.std).requires_grad_(True)
+    functional.cross_entropy(model.network(z), labels[:1]).backward()
+    stepped = (z.detach() + 0.3 * z.grad / z.grad.norm()) * model.std + 0.5
+    model.zero_grad()
+    ours = attack(
+        model, images[:1] * 0.5 + 0.25, labels[:1], step=0.3, max_steps=1, norm="l2", unit="normalised"
+    ).images
+    torch.testing.assert_close(ours, stepped, rtol=0, atol=1e-6)
+
+
+def test_a_confident_classifiers_vanishing_gradient_still_has_an_l2_direction():
+    class Faint(nn.Module):
+        def forward(self, images):
+            return torch.stack([1e-30 * images.sum((1, 2, 3)), torch.zeros(len(images))], 1)
+
+    images = torch.full((1, 3, 4, 4), 0.5)
+    moved = attack(Faint(), images, torch.tensor([0]), step=0.1, max_steps=1, norm="l2").images - images
+    assert moved.norm().item() == pytest.approx(0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_images_without_a_gradient_stay_where_they_are(norm):
+    class Flat(nn.Module):
+        def forward(self, images):
+            return torch.cat([torch.ones(len(images), 1), 0 * images.mean((1, 2, 3))[:, None]], 1)
+
+    images = torch.rand(2, 3, 4, 4)
+    result = attack(Flat(), images, torch.tensor([0, 1]), step=0.1, max_steps=3, norm=norm)
+    assert torch.equal(result.images, images)
+    assert result.flip_step.tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize(("norm", "step"), [("linf", 1 / 255), ("linf", 1.7 / 255), ("l2", 0.4)])
+def test_on_the_grid_every_image_is_its_own_display(model, batch, norm, step):
+    images, labels = batch
+    result = attack(model, images, labels, step=step, max_steps=10, norm=norm, on_grid=True)
+    displayed = to_tensor([load(encode_png(picture)) for picture in ifgsm.to_pixels(result.images)])
+    assert torch.equal(displayed, result.images)
+    moved = result.images - images
+    assert moved.abs().amax() >= 0.99 / 255
+    per_step = moved.abs().flatten(1).amax(1) if norm == "linf" else moved.flatten(1).norm(dim=1)
+    assert per_step.max() <= 10 * step + 1e-6
+
+
+def test_all_levels_come_back_bit_for_bit_from_a_file():
+    levels = torch.arange(256).float()
+    picture = (levels / 255).view(1, 1, 16, 16).expand(1, 3, 16, 16)
+    assert torch.equal(ifgsm._to_grid(picture), to_tensor([load(encode_png(ifgsm.to_pixels(picture)[0]))]))
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 5, 24, 64])
+@pytest.mark.parametrize("stop_at_flip", [False, True])
+def test_batches_and_neighbours_do_not_show_in_the_result(model, batch, batch_size, stop_at_flip):
+    images, labels = batch
+    how = {"step": 0.004, "max_steps": 10, "stop_at_flip": stop_at_flip}
+    whole = attack(model, images, labels, **how)
+    other = attack(model, images.flip(0)[:17], labels.flip(0)[:17], **how, batch_size=batch_size)
+    differing = (other.images.flip(0) - whole.images[7:]).abs() > 1e-6
+    assert differing.flatten(1).float().mean(1).max() <= 0.01
+    assert other.flip_step.flip(0).tolist() == whole.flip_step[7:].tolist()
+
+
+@pytest.mark.parametrize("stop_at_flip", [False, True])
+def test_a_batch_size_is_the_size_of_every_pass(model, batch, stop_at_flip):
+    images, labels = batch
+    sizes = []
+    hook = model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    attack(model, images, labels, step=0.004, max_steps=10, stop_at_flip=stop_at_flip, batch_size=7)
+    hook.remove()
+    assert set(sizes) == {7}
+    if not stop_at_flip:
+        assert len(sizes) == 11 * math.ceil(24 / 7)
+
+
+def test_flipped_images_cost_no_more_passes(model, batch):
+    images, labels = batch
+    seen = []
+    hook = model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    result = attack(model, images, labels, step=0.004, max_steps=10, stop_at_flip=True)
+    hook.remove()
+    assert sum(seen) == sum(flip + 1 if flip >= 0 else 11 for flip in result.flip_step.tolist())
+
+
+def test_the_model_the_input_and_the_settings_are_left_as_they_were(model, batch):
+    images, labels = batch
+    kept = images.clone(), labels.clone()
+    model.train()
+    model.network[0].bias.requires_grad_(False)
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    before = torch.backends.cudnn.conv.fp32_precision
+    torch.backends.cudnn.conv.fp32_precision = "tf32"
+    during = []
+    hook = model.register_forward_pre_hook(lambda *_: during.append(torch.backends.cudnn.conv.fp32_precision))
+    try:
+        with torch.inference_mode():
+            attack(model, images, labels, step=0.004, max_steps=2)
+        assert set(during) == {"ieee"}
+        assert torch.backends.cudnn.conv.fp32_precision == "tf32"
+        assert all(module.training for module in model.modules())
+        assert [p.requires_grad for p in model.parameters()].count(False) == 1
+        assert all(p.grad is None or not p.grad.any() for p in model.parameters())
+        assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+        assert torch.equal(images, kept[0])
+        assert torch.equal(labels, kept[1])
+    finally:
+        hook.remove()
+        torch.backends.cudnn.conv.fp32_precision = before
+        model.eval().requires_grad_(True)
+
+
+def test_float64_in_float64_out(model, batch):
+    images, labels = batch
+    result = attack(deepcopy(model).double(), images[:2].double(), labels[:2], step=0.004, max_steps=1)
+    assert result.images.dtype == torch.float64
+
+
+def test_an_empty_batch_is_an_empty_result(model):
+    nothing = torch.empty(0, 3, 12, 12), torch.empty(0, dtype=torch.int64)
+    result = attack(model, *nothing, step=0.004, max_steps=10, stop_at_flip=True)
+    assert result.images.shape == (0, 3, 12, 12)
+    assert result.flip_step.tolist() == result.predictions.tolist() == []
+    assert IFGSM().attack(model, *nothing).survival_rate is None
+
+
+GOOD = {"step": 0.1, "max_steps": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"step": 0}, "step must be a positive number"),
+        ({"step": math.nan}, "step must be a positive number"),
+        ({"max_steps": -1}, "max_steps must be a whole number"),
+        ({"max_steps": 1.5}, "max_steps must be a whole number"),
+        ({"norm": "l1"}, "norm must be 'linf' or 'l2', not 'l1'"),
+        ({"unit": "byte"}, "unit must be 'pixel' or 'normalised', not 'byte'"),
+        ({"step": 0.9 / 255, "on_grid": True}, "on_grid needs a step of at least 1/255"),
+        ({"step": 1.1 / 255, "on_grid": True, "unit": "normalised"}, "on_grid needs a step of at least 1/255"),
+    ],
+)
+def test_bad_parameters_are_told_in_one_line(model, batch, change, words):
+    with pytest.raises(MethodError, match=words) as caught:
+        attack(model, *batch, **(GOOD | change))
+    assert "\n" not in str(caught.value)
+    if change.get("unit") != "normalised":  # only the classifier knows what that step is in pixels
+        with pytest.raises(MethodError, match=words):
+            IFGSM(**({"unit": "pixel"} | GOOD | change))
+
+
+def spoil(images, labels, how):
+    images, labels = images.clone(), labels.clone()
+    if isinstance(how, float):
+        images[3, 1, 2, 2] = how
+    elif how == "uint8":
+        images = (images * 255).byte()
+    elif how == "flat":
+        images = images.flatten(1)
+    elif how == "label":
+        labels[2] = 4
+    elif how == "negative":
+        labels[2] = -1
+    elif how == "short":
+        labels = labels[1:]
+    elif how == "int32":
+        labels = labels.int()
+    return images, labels
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        (math.nan, "image 3 of the batch holds NaN or infinity"),
+        (math.inf, "image 3 of the batch holds NaN or infinity"),
+        (-math.inf, "image 3 of the batch holds NaN or infinity"),
+        (1.01, r"image 3 of the batch has values outside \[0, 1\]"),
+        ("uint8", "images must be a float32 or float64 tensor, not torch.uint8"),
+        ("flat", "images must be \\[n, channels, height, width\\]"),
+        ("label", "label 4 is not among the classifier's 4 classes"),
+        ("negative", "labels must not be negative"),
+        ("short", "labels must be int64 \\[24\\]"),
+        ("int32", "labels must be int64 \\[24\\]"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(model, batch, how, words):
+    with pytest.raises(MethodError, match=words):
+        attack(model, *spoil(*batch, how), **GOOD)
+
+
+def test_images_off_the_grid_are_refused_where_the_grid_is_promised(model, batch):
+    images, labels = batch
+    with pytest.raises(MethodError, match="on_grid needs images on the 8-bit grid"):
+        attack(model, images * 0.999, labels, step=0.1, max_steps=1, on_grid=True)
+
+
+def test_a_model_without_std_cannot_take_a_normalised_step(model, batch):
+    with pytest.raises(MethodError, match="Sequential has no attribute `std`"):
+        attack(model.network, *batch, **GOOD, unit="normalised")
+
+
+@pytest.mark.parametrize("std", [(0.2,), (0.2, 0.0, 0.2), (0.2, math.nan, 0.2), "abc"])
+def test_a_model_with_a_senseless_std_is_told(model, batch, std):
+    def classify(images):
+        return model(images)
+
+    classify.std = std
+    with pytest.raises(MethodError, match=r"std"):
+        attack(classify, *batch, **GOOD, unit="normalised")
+
+
+@pytest.mark.parametrize(
+    ("classify", "words"),
+    [
+        (lambda x: x.sum((1, 2, 3))[:, None] * torch.tensor([1.0, math.nan]), "logits that are not finite"),
+        (
+            lambda x: torch.cat([(x - x).sum((1, 2, 3))[:, None].sqrt(), x[:, 0, :1, 0]], 1),
+            "gradients that are not finite",
+        ),
+        (lambda x: torch.ones(len(x), 2), "no gradient with respect to the images"),
+        (lambda x: x.sum((2, 3)).T, r"gives \[3, 8\] for 8 images"),
+    ],
+)
+def test_a_broken_classifier_is_told(batch, classify, words):
+    images, _ = batch
+    with pytest.raises(MethodError, match=words):
+        attack(classify, images[:8], torch.zeros(8, dtype=torch.int64), **GOOD)
+
+
+def test_the_verdict_on_the_displayed_picture_is_the_classifiers_about_the_file(model, batch):
+    images, labels = batch
+    attacked = IFGSM(step=0.008, max_steps=10).attack(model, images, labels)
+    files = [encode_png(picture) for picture in attacked.pictures]
+    asked_again = predict(model, to_tensor([load(file) for file in files]))
+    assert attacked.displayed_predictions.tolist() == asked_again.tolist()
+    assert torch.equal(attacked.fooled_displayed, asked_again != labels)
+    made = attacked.fooled_exact & (attacked.flip_step > 0)
+    assert attacked.survival_rate == (made & attacked.fooled_displayed).sum().item() / made.sum().item()
+
+
+def test_a_perturbation_under_half_a_level_does_not_survive_its_display(batch):
+    images, _ = batch
+
+    def sees_only_what_is_between_levels(x):
+        between = (x - (x * 255).round() / 255).sum((1, 2, 3))
+        return torch.stack([torch.full_like(between, 1e-3), between], 1)
+
+    zeros = torch.zeros(len(images), dtype=torch.int64)
+    attacked = IFGSM(step=0.3 / 255, max_steps=1, unit="pixel").attack(sees_only_what_is_between_levels, images, zeros)
+    assert attacked.fooled_exact.all()
+    assert not attacked.fooled_displayed.any()
+    assert attacked.survival_rate == 0
+
+
+def test_images_wrong_from_the_start_do_not_count_as_surviving(model, batch):
+    images, _ = batch
+    wrong = (predict(model, images) + 1) % 4
+    attacked = IFGSM(step=0.004).attack(model, images, wrong)
+    assert (attacked.flip_step == 0).all()
+    assert attacked.survival_rate is None
