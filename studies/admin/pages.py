@@ -25,3 +25,9 @@ def row(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Mo
     if not getattr(admin, f"has_{permission}_permission")(request, found):
         raise PermissionDenied
     return found
+
+
+def sentence(error: Exception) -> str:
+    """The one line of a refusal, as a page says it."""
+    line = str(error).rstrip(".")
+    return f"{line[:1].upper()}{line[1:]}."

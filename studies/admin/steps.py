@@ -15,7 +15,7 @@ from studies.errors import StudyError
 from studies.models import Study
 
 from .describing import settings_of
-from .pages import page, row
+from .pages import page, row, sentence
 from .progress import Progress, progress
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpRe
     try:
         chosen.act(study)
     except StudyError as error:
-        messages.error(request, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        messages.error(request, sentence(error))
         return redirect(admin.address(study))
     admin.log_change(request, study, chosen.done)
     messages.success(request, chosen.done)

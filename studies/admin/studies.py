@@ -22,7 +22,7 @@ from studies.models import Artifact, Study
 
 from . import designing, results, steps
 from .describing import report_of, settings_of, stages
-from .pages import row
+from .pages import row, sentence
 from .progress import counted, progress
 
 
@@ -132,10 +132,10 @@ class StudyAdmin(ModelAdmin):
             return super().change_view(request, object_id, form_url, extra_context)
         try:
             if request.method == "POST" and study.state not in lifecycle.NOT_YET_OPEN:
-                raise StudyError(f"Study {study.slug} is {study.state}: it can no longer be changed")
+                raise StudyError(f"study {study.slug} is {study.state}: it can no longer be changed")
             return super().change_view(request, object_id, form_url, {**(extra_context or {}), **self._about(study)})
         except StudyError as error:
-            messages.error(request, f"{error}.")
+            messages.error(request, sentence(error))
             return redirect(self.address(study))
 
     def save_model(self, request: HttpRequest, obj: Study, form: Any, change: bool) -> None:
