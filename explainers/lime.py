@@ -82,8 +82,9 @@ class Lime(Explainer):
     """LIME for images.
 
     n_samples: masks for each image, the first all ones. n_features: K, the most superpixels with a coefficient; of 8
-    often only five are positive, so the default is 16 where 8 are to be shown. segmentation: "quickshift" or "slic",
-    with the parameters of `superpixels.Quickshift` and `superpixels.Slic` (the other's are ignored). fill: what absent
+    often only five are positive, so the default is 16 where 8 are to be shown. segmentation: "quickshift", with
+    quickshift_kernel_size, quickshift_max_dist (both in pixels) and quickshift_ratio, or "slic", with slic_n_segments,
+    slic_compactness and slic_sigma (in pixels): see `superpixels`; the other's are ignored. fill: what absent
     superpixels look like, their "mean" colour or "grey". kernel, kernel_width: see `fit_surrogate`. precision:
     "float32" stands for the precision of the images; "bfloat16" is faster where the processor has it and changes the
     chosen superpixels less than another seed does.
