@@ -1,0 +1,20 @@
+"""Celery tasks: they take ids and call a function.  Workers run them; web processes only ring the bell."""
+
+from celery import shared_task
+
+from studies import workbench
+
+
+@shared_task
+def prepare(study_id: int) -> None:
+    workbench.replay(study_id)
+
+
+@shared_task
+def compute(ids: list[int]) -> None:
+    workbench.compute(ids)
+
+
+@shared_task
+def sweep() -> None:
+    workbench.sweep()
