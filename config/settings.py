@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import dj_database_url
+from django.templatetags.static import static
 
 from .environment import Environment, sqlite, storage
 
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "studies",
@@ -74,6 +76,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+LOGIN_REDIRECT_URL = "admin:index"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
@@ -144,11 +147,42 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "studies.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
 }
 
+# --- The researcher's desk --------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Quorum",
+    "SITE_HEADER": "Quorum",
+    "SITE_SUBHEADER": "Studies of image classifiers",
+    "SITE_URL": None,
+    "SITE_ICON": lambda request: static("desk/quorum.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("desk/desk.css")],
+    "SCRIPTS": [lambda request: static("desk/desk.js")],
+    "LOGIN": {"image": lambda request: static("desk/login.svg")},
+    "DASHBOARD_CALLBACK": "studies.admin.dashboard.with_studies",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.4% .012 200)",
+            "100": "oklch(94% .025 200)",
+            "200": "oklch(88% .045 200)",
+            "300": "oklch(81% .07 200)",
+            "400": "oklch(74% .09 202)",
+            "500": "oklch(68% .095 204)",
+            "600": "oklch(48% .075 208)",
+            "700": "oklch(42% .066 210)",
+            "800": "oklch(36% .055 212)",
+            "900": "oklch(30% .045 214)",
+            "950": "oklch(22% .035 216)",
+        },
+    },
+    "SIDEBAR": {"navigation": "studies.admin.dashboard.sidebar"},
+}
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {"django.server": {"level": "WARNING", "propagate": True}},
+    "loggers": {name: {"level": "WARNING"} for name in ("django.server", "httpx")},
 }

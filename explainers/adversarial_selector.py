@@ -29,7 +29,7 @@ class AdversarialSelector(Selector):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.criticism_step < 1:
-            raise MethodError(f"criticism_step must be a whole number of at least 1, not {self.criticism_step!r}")
+            raise MethodError(f"{self.name}: criticism_step must be at least 1, not {self.criticism_step}")
 
     def select(self, pool: Pool, n_prototypes: int, n_criticisms: int, *, seed: int) -> Selection:
         """See `Selector.select`."""

@@ -1,6 +1,7 @@
 """The life of a study: created, opened (which freezes it), paused, closed."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from studies.protocols import DesignError
 from studies.workbench.recipes import digest
 
 EDITABLE = (Study.State.DRAFT, Study.State.READY)
+NOT_YET_OPEN = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
 
 
 def create_study(
@@ -67,6 +69,15 @@ def change_design(study: Study, design: Any) -> None:
         raise StudyError(f"study {study.slug} is {study.state}: its design can no longer be changed")
 
 
+def change_texts(study: Study, *, title: str, consent_text: str) -> None:
+    """Change what people read before they begin; possible until the study opens, which freezes it."""
+    not_open = Study.objects.filter(pk=study.pk, state__in=NOT_YET_OPEN)
+    changed = not_open.update(title=title or study.slug, consent_text=consent_text or DEFAULT_CONSENT)
+    study.refresh_from_db()
+    if not changed:
+        raise StudyError(f"study {study.slug} is {study.state}: its texts can no longer be changed")
+
+
 @transaction.atomic
 def open_study(study: Study) -> None:
     """Freeze the design, make the slots and let people in; or let them in again after a pause."""
@@ -95,7 +106,7 @@ def close_study(study: Study) -> None:
     _move(study, [Study.State.OPEN, Study.State.PAUSED], state=Study.State.CLOSED, closed_at=timezone.now())
 
 
-def _move(study: Study, states: list[str], **changes: Any) -> None:
+def _move(study: Study, states: Sequence[str], **changes: Any) -> None:
     moved = Study.objects.filter(pk=study.pk, state__in=states).update(**changes)
     study.refresh_from_db()
     if not moved:

@@ -14,6 +14,7 @@ from functools import wraps
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from studies import protocols
 from studies.errors import StudyError
@@ -30,6 +31,10 @@ class Conflict(Exception):
 
 class AnswerRefused(StudyError):
     """The answer was not stored; the message says why."""
+
+
+class StudyClosed(AnswerRefused):
+    """The answer came after the study closed."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +78,37 @@ def current_consent(study: Study) -> Consent:
     return study.consents.latest("version")
 
 
-def enrol(study: Study, *, consent: Consent, simulated: bool = False) -> tuple[Participant, str]:
-    """A new participant who agreed to `consent`, and the token that is the only key to their pages."""
+def new_token() -> str:
+    """A token nobody can guess."""
+    return secrets.token_urlsafe(16)
+
+
+def has_room(study: Study) -> bool:
+    """Whether somebody who comes now finds a slot that is neither filled nor held by another."""
+    return Slot.objects.filter(_free(timezone.now()), study=study).exists()
+
+
+def enrol(
+    study: Study, *, consent: Consent, simulated: bool = False, token: str | None = None
+) -> tuple[Participant, str]:
+    """A participant who agreed to `consent`, and the token that is the only key to their pages.
+
+    A `token` (from `new_token`) that was given before leads to the same participant: a form sent twice enrols once.
+    """
     if study.state != Study.State.OPEN:
         raise StudyError("This study is not open.")
     if consent.study_id != study.pk:
         raise StudyError("This consent belongs to another study.")
-    token = secrets.token_urlsafe(16)
-    participant = Participant.objects.create(
-        study=study,
+    token = token or new_token()
+    participant, _created = Participant.objects.get_or_create(
         token_sha256=token_hash(token),
-        simulated=simulated,
-        consent=consent,
-        consented_at=timezone.now(),
-        completion_code="".join(secrets.choice(CODE_ALPHABET) for _ in range(10)),
+        defaults={
+            "study": study,
+            "simulated": simulated,
+            "consent": consent,
+            "consented_at": timezone.now(),
+            "completion_code": "".join(secrets.choice(CODE_ALPHABET) for _ in range(10)),
+        },
     )
     return participant, token
 
@@ -221,15 +243,15 @@ def answer(participant: Participant, trial_id: int, value: str, *, response_ms: 
         .first()
     )
     if trial is None:
-        raise AnswerRefused("This page does not belong to you.")
+        raise AnswerRefused(_("This page does not belong to you."))
     if trial.answered_at:
         return Answered(trial, repeated=True)
     study = trial.study
     if study.state not in (Study.State.OPEN, Study.State.PAUSED):
-        raise AnswerRefused("This study is closed: it takes no more answers.")
+        raise StudyClosed(_("This study is closed: it takes no more answers."))
     protocol = protocols.get(study.protocol)
     if value not in {choice.value for choice in protocol.choices(study.design, trial.stimulus.shown)}:
-        raise AnswerRefused("Please choose one of the answers offered.")
+        raise AnswerRefused(_("Please choose one of the answers offered."))
     now = timezone.now()
     server_ms = round((now - trial.presented_at).total_seconds() * 1000)
     exclusion = protocol.exclusion(study.design, value, server_ms)

@@ -85,6 +85,8 @@ class _Person:
     def go(self) -> Iterator[None]:
         """The whole session; yields after each answer."""
         page = self._open(reverse("studies:join", args=[self.study.link]))
+        if not _forms(page):
+            return  # every stimulus is with somebody else just now
         page = self._submit(page, {})  # consent
         participant = participation.find(page.url.path.rstrip("/").rpartition("/")[2])
         if participant is None:
@@ -111,12 +113,16 @@ class _Person:
 
     def _submit(self, page: httpx.Response, values: dict[str, str]) -> httpx.Response:
         """Send the page's form as a browser would, with these values filled in."""
-        forms = lxml.html.fromstring(page.content, base_url=str(page.url)).forms
+        forms = _forms(page)
         if not forms:
             raise StudyError(f"no form on the page {page.url.path}")
         form = forms[0]
         action = page.url.join(form.action or "")
         return _checked(self.client.post(action, data=dict(form.form_values()) | values))
+
+
+def _forms(page: httpx.Response) -> list:
+    return lxml.html.fromstring(page.content, base_url=str(page.url)).forms
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
@@ -139,7 +145,15 @@ def _server(url: str | None) -> Iterator[str]:
         return
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"fd://{listener.fileno()}"]
-        command += ["--threads", "4", "--log-level", "error", "--chdir", str(Path(__file__).parent.parent)]
+        command += [
+            "--threads",
+            "4",
+            "--log-level",
+            "error",
+            "--no-control-socket",
+            "--chdir",
+            str(Path(__file__).parent.parent),
+        ]
         command += ["--env", "ALLOWED_HOSTS=127.0.0.1"]
         server = subprocess.Popen(command, pass_fds=[listener.fileno()])  # noqa: S603
         try:

@@ -9,7 +9,7 @@ from studies import lifecycle, storage
 from studies.models import Classifier, Condition, Image, ImageClass, ImageSet, Stimulus, Study
 from studies.workbench.recipes import digest
 
-CLASSES = ("bell", "fish", "grand_piano")
+CLASSES = ("accordion", "saxophone", "grand_piano")
 _numbers = count(1)
 
 

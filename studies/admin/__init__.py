@@ -1,0 +1,9 @@
+"""The researcher's desk, in Django's admin; one file a thing."""
+
+from django.contrib import admin
+
+from . import accounts, catalogue, studies
+
+__all__ = ["accounts", "catalogue", "studies"]
+
+admin.site.index_title = "Desk"

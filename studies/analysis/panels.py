@@ -88,16 +88,16 @@ def count_panels(answers: Answers, *, panel: int | None = None, rule: Rule = "dr
     """Count each stimulus's answers.
 
     ``panel`` is n; without it the most frequent size is taken, the larger of two as frequent. Raises AnswersError for
-    no answers, a panel under 1 or an unknown rule.
+    a panel under 1, an unknown rule, or no answers to take the size from.
     """
     if rule not in get_args(Rule):
         raise AnswersError(f"rule {rule!r} is not one of {', '.join(get_args(Rule))}")
-    if not len(answers):
+    if panel is None and not len(answers):
         raise AnswersError("there are no answers")
     codes = answers.panel_codes()
     size = np.bincount(codes)
     yes = np.bincount(codes[answers.answer == 1], minlength=len(size))
-    sizes = np.bincount(size)
+    sizes = np.bincount(size, minlength=1)
     sizes[0] = 0
     if panel is None:
         panel = len(sizes) - 1 - int(np.argmax(sizes[::-1]))

@@ -8,16 +8,18 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import pandas as pd
+
 from .crossed import CrossedPanels
 from .intervals import Estimate, pivotal_interval
 from .panels import Panels, Rule, count_panels, threshold_curve
-from .tables import Answers, AnswersError
+from .tables import Answers, AnswersError, as_answers
 
 KNOWN = "taken as known: a count over the whole image set, without an interval of its own"
 
 
 def rectified_error(
-    answers: Answers,
+    answers: pd.DataFrame | Answers,
     *,
     population: int,
     errors: int,
@@ -32,6 +34,7 @@ def rectified_error(
     """R(k) = E (1 - s(k)): the error left when accepted predictions no longer count as errors.
 
     Args:
+        answers: columns ``participant, stimulus, answer``, or an Answers.
         population: images in the set the error is taken over.
         errors: images of that set from which those shown were taken, in a rectified top-1 study the misclassified
             ones; E = errors / population is taken as known.
@@ -43,8 +46,9 @@ def rectified_error(
 
     Returns a JSON-ready dict: ``estimate`` R(k) with its interval (that of s turned over and scaled by E),
     ``terms`` E and s with named numerators and denominators, ``curve`` [R(0) = 0, ..., R(n + 1) = E], and ``notes``.
-    Raises AnswersError unless 0 < answered <= shown <= errors <= population.
+    Without any answer the estimate is null. Raises AnswersError unless answered <= shown <= errors <= population.
     """
+    answers = as_answers(answers)
     panels = panels or count_panels(answers, panel=panel, rule=rule)
     shown = panels.n_stimuli if shown is None else shown
     _check_counts(("answered", panels.n_stimuli), ("shown", shown), ("errors", errors), ("population", population))
@@ -67,7 +71,7 @@ def rectified_error(
 
 
 def adversarial_rectified_error(
-    answers: Answers,
+    answers: pd.DataFrame | Answers,
     *,
     adversarial_errors: int,
     adversarial_population: int,
@@ -93,6 +97,7 @@ def adversarial_rectified_error(
     Returns as :func:`rectified_error`, with terms S, f and p. A note says when S and f have different denominators.
     Raises AnswersError for counts out of order.
     """
+    answers = as_answers(answers)
     panels = count_panels(answers, panel=panel, rule=rule)
     shown = panels.n_stimuli if shown is None else shown
     _check_counts(
@@ -170,5 +175,8 @@ def _notes(panels: Panels, shown: int, what: str) -> list[str]:
 
 def _check_counts(*rising: tuple[str, int]) -> None:
     for (small_name, small), (large_name, large) in pairwise(rising):
-        if small < 0 or large <= 0 or small > large:
-            raise AnswersError(f"{small} {small_name} cannot be more than {large} {large_name}")
+        if not 0 <= small <= large:
+            raise AnswersError(f"{small} {small_name} cannot be more than {large} {large_name}, nor less than none")
+    name, whole = rising[-1]
+    if not whole:
+        raise AnswersError(f"the {name} is empty")

@@ -8,10 +8,11 @@ import pandas as pd
 
 from .agreement import panel_agreement
 from .crossed import CrossedPanels
+from .exclusions import Exclusions
 from .intervals import pivotal_interval
 from .panels import Rule, count_panels, default_threshold, threshold_curve
 from .rectified import rectified_error
-from .tables import Answers, AnswersError
+from .tables import Answers, AnswersError, as_answers
 
 
 def reanalysis(
@@ -42,7 +43,9 @@ def reanalysis(
     ``threshold_curve`` (share with at least k yes, k = 0..n+1), ``yes_share, accepted_share, agreement,
     rectified_error``. Raises AnswersError in one line for wrong input.
     """
-    answers = table if isinstance(table, Answers) else _from_frame(table)
+    answers = as_answers(table)
+    if not len(answers):
+        raise AnswersError("there are no answers")
     if (population is None) != (errors is None):
         raise AnswersError("the rectified error needs both the population and the errors")
     panels = count_panels(answers, panel=panel, rule=rule)
@@ -74,9 +77,16 @@ def reanalysis(
     }
 
 
-def _from_frame(frame: pd.DataFrame) -> Answers:
-    return Answers.from_frame(
-        frame,
-        condition="condition" if "condition" in frame.columns else None,
-        seconds="seconds" if "seconds" in frame.columns else None,
-    )
+def before_and_after(answers: Answers, exclusions: Exclusions, *, panel: int, **settings: Any) -> dict[str, Any]:
+    """The report on all answers and on those the rules left, with the flow between them, JSON-ready.
+
+    ``panel`` is the one designed, for both; ``settings`` are those of :func:`reanalysis`. ``after`` is null, with the
+    ``reason``, when no answer is left.
+    """
+    left = answers.select(exclusions.keep)
+    return {
+        "flow": exclusions.flow,
+        "before": reanalysis(answers, panel=panel, **settings),
+        "after": reanalysis(left, panel=panel, **settings) if len(left) else None,
+        "reason": None if len(left) else "the rules leave no answer",
+    }

@@ -140,6 +140,17 @@ class Answers:
         raise AnswersError(f"row {row}: participant {str(who)!r} answers stimulus {str(what)!r} a second time")
 
 
+def as_answers(table: pd.DataFrame | Answers) -> Answers:
+    """A table with columns ``participant, stimulus, answer`` and optionally ``condition, seconds``, or an Answers."""
+    if isinstance(table, Answers):
+        return table
+    return Answers.from_frame(
+        table,
+        condition="condition" if "condition" in table.columns else None,
+        seconds="seconds" if "seconds" in table.columns else None,
+    )
+
+
 def _as_binary(column: pd.Series) -> NDArray[np.int8]:
     if pd.api.types.is_bool_dtype(column):
         return column.to_numpy(dtype=np.int8)

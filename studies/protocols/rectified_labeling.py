@@ -14,10 +14,12 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from studies.analysis.rectified import rectified_error
+from studies.analysis.report import reanalysis
+from studies.analysis.tables import Answers
 
 from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec, sample
 from .fields import NameListField
-from .results import Summary
+from .results import Figure, Summary, Table
 
 
 class RectifiedLabelingForm(DesignForm):
@@ -93,12 +95,98 @@ class RectifiedLabeling(Protocol):
     def summary(
         self, design: Mapping[str, Any], preparation: Mapping[str, Any], stimuli: pd.DataFrame, answers: pd.DataFrame
     ) -> Summary:
-        measures = rectified_error(
-            answers.assign(answer=(answers["answer"] == "yes").astype("int8")),
+        panel, k, error = design["answers_per_stimulus"], design["threshold"], _error(preparation)
+        measures: dict[str, Any] = {"top1_error": error, "threshold": k, "panel": panel}
+        if answers.empty:
+            nothing = {"estimate": None, "low": None, "high": None, "reason": "no answer counts yet"}
+            measures |= {"accepted_share": nothing, "rectified_error": nothing}
+            return Summary(headline="No answer counts yet.", measures=measures)
+        said = Answers.from_frame(answers)
+        measures |= reanalysis(said, threshold=k, panel=panel, seed=design["seed"])
+        measures["rectified_error"] = rectified_error(
+            said,
             population=preparation["images"],
             errors=preparation["errors"],
             shown=preparation["shown"],
-            threshold=design["threshold"],
-            panel=design["answers_per_stimulus"],
+            threshold=k,
+            panel=panel,
         )
-        return Summary(headline="", measures=measures, tables=[], figures=[])
+        return Summary(_headline(measures), measures, [_table(measures)], _figures(measures))
+
+
+def _error(preparation: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "estimate": preparation["errors"] / preparation["images"],
+        "numerator": preparation["errors"],
+        "numerator_name": "misclassified images",
+        "denominator": preparation["images"],
+        "denominator_name": "images",
+    }
+
+
+def _headline(measures: Mapping[str, Any]) -> str:
+    accepted, rectified = measures["accepted_share"], measures["rectified_error"]
+    error = _percent(measures["top1_error"]["estimate"])
+    if rectified["estimate"] is None:
+        return f"The top-1 error is {error}; it cannot be rectified yet: {rectified['reason']}."
+    share, new = _percent(accepted["estimate"]), _percent(rectified["estimate"])
+    rule = f"At least {measures['threshold']} of {measures['panel']} people accept {share} of the errors"
+    return f"{rule}: the top-1 error of {error} becomes {new} ({_range(rectified)})."
+
+
+def _range(quantity: Mapping[str, Any]) -> str:
+    if quantity["low"] is None:
+        return f"no interval: {quantity['reason']}"
+    level = round(100 * quantity["level"])
+    return f"{level} % interval {_percent(quantity['low'])} to {_percent(quantity['high'])}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _table(measures: Mapping[str, Any]) -> Table:
+    error, accepted, rectified = (measures[name] for name in ("top1_error", "accepted_share", "rectified_error"))
+    plain = {**rectified["wilson"], "level": rectified["level"]}
+    known = f"{error['numerator']} of {error['denominator']} {error['denominator_name']}"
+    panels = f"{accepted['numerator']} of {accepted['denominator']} panels"
+    formula = f"{_percent(error['estimate'])} × (1 − {_percent(accepted['estimate'])})"
+    rows = [
+        ["Standard top-1 error, E", _percent(error["estimate"]), "known", known],
+        ["Accepted share, s", _percent(accepted["estimate"]), _range(accepted), panels],
+        ["Rectified top-1 error, R", _percent(rectified["estimate"]), _range(rectified), formula],
+        ["R with a plain Wilson interval", _percent(rectified["estimate"]), _range(plain), "ignores participants"],
+    ]
+    return Table("Top-1 error before and after people judged it", ["", "estimate", "uncertainty", "from"], rows, NOTE)
+
+
+NOTE = (
+    "The default interval is two-way: it accounts for images and for participants. Its pivotal variance was derived "
+    "for Quorum and has no published reference; the plain Wilson interval treats the panels as independent."
+)
+
+
+def _figures(measures: Mapping[str, Any]) -> list[Figure]:
+    n, curve = measures["panel"], measures["rectified_error"]["curve"]
+    positive = {"name": "images", "x": list(range(n + 1)), "y": measures["histogram"]}
+    rectified = {"name": "R(k)", "x": list(range(n + 2)), "y": curve, "marked": measures["threshold"]}
+    return [
+        Figure(
+            name="positive_answers",
+            kind="bars",
+            title="Positive answers per image",
+            x=f"yes answers of {n}",
+            y="images",
+            series=[positive],
+            note=f"How many of the images with {n} answers got so many yes.",
+        ),
+        Figure(
+            name="threshold_curve",
+            kind="steps",
+            title="Rectified error by threshold",
+            x="threshold k: yes answers that make a label relevant",
+            y="R(k) in %",
+            series=[rectified],
+            note="At k = 0 every error is accepted; above the panel's size none is. The design's threshold is marked.",
+        ),
+    ]

@@ -22,6 +22,7 @@ from .recipes import digest
 log = logging.getLogger(__name__)
 
 PREPARABLE = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
+UNREACHABLE = "the queue of the workers cannot be reached; it begins when the queue is back"
 CALLED_OFF = "its preparation was called off; what was computed is kept"
 
 
@@ -43,7 +44,7 @@ def request(study: Study) -> None:
     """Have workers prepare the study.  What failed before is tried anew."""
     with transaction.atomic():
         _begin(study)
-        transaction.on_commit(lambda: doorbell.ring_for_study(study.pk))
+        transaction.on_commit(lambda: _ring(study))
     study.refresh_from_db()
 
 
@@ -67,13 +68,12 @@ def replay(study_id: int) -> None:
     except Pending:
         return
     except StudyError as error:
-        # Kept with the study, where the researcher finds it.
         log.warning("study %s: %s", study.slug, error)
-    except DatabaseError:
-        raise
-    except Exception as error:
-        _give_up(study, f"an error of the program, {type(error).__name__}: {' '.join(str(error).split())[:300]}")
-        raise
+
+
+def _ring(study: Study) -> None:
+    if not doorbell.ring_for_study(study.pk):
+        Study.objects.filter(pk=study.pk, state=Study.State.PREPARING).update(problem=UNREACHABLE)
 
 
 def _begin(study: Study) -> None:
@@ -102,6 +102,12 @@ def _run(study: Study, executor: Executor, progress: Progress | None) -> None:
     except (StudyError, DesignError) as error:
         _give_up(study, str(error))
         raise StudyError(str(error)) from None
+    except (Pending, DatabaseError):
+        raise
+    except Exception as error:
+        # A worker's log is not where a researcher looks: without this the study would seem to be prepared for ever.
+        _give_up(study, f"it stopped unexpectedly ({type(error).__name__}: {error})")
+        raise
     _write(study, specs, {**bench.notes, "classifiers": bench.classifier_digests()}, protocol.version)
 
 

@@ -82,7 +82,7 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a classifier gives a picture a label: its superpixels' weights, and a picture of those that speak most for it.
+    """Why a classifier gives a picture a label: its superpixels' weights, and a picture of those that say most for it.
 
     reason: why there is no explanation, None where there is one.
     """

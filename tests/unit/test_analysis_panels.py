@@ -180,6 +180,19 @@ def test_an_undefined_interval_is_null_with_its_reason_and_wilson_beside_it(answ
     assert found.wilson == wilson(found.numerator, found.denominator)
 
 
+def test_a_table_is_taken_as_it_is_and_without_answers_there_is_no_estimate():
+    frame = crossed()
+    settings = {"population": 500, "errors": 60, "shown": 50, "threshold": 4, "panel": 5}
+    result = rectified_error(frame.assign(condition="errors"), **settings)
+    assert result == rectified_error(Answers.from_frame(frame), **settings)
+    assert result["notes"] == ["10 shown images have no answer", "a sample: 50 of 60 errors were shown"]
+    nothing = rectified_error(frame.head(0), **settings)
+    assert nothing["estimate"] is None
+    assert nothing["reason"] == "no panel is complete"
+    assert nothing["curve"] == [None] * 7
+    json.dumps(nothing, allow_nan=False)
+
+
 KEYS = "answers participants stimuli panel histogram threshold_curve yes_share accepted_share agreement rectified_error"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from studies.analysis.exclusions import ExclusionRule, apply_rules, failing_gold, of_participants, outside_window
 from studies.analysis.participants import participant_summary
+from studies.analysis.report import before_and_after
 from studies.analysis.simpson import pooled_and_stratified
 from studies.analysis.simulate import Scenario, simulate_answers
 from studies.analysis.tables import Answers, AnswersError
@@ -47,6 +48,17 @@ def test_the_flow_charges_each_answer_to_the_first_rule_that_takes_it():
             "remains": {"participants": 1, "answers": 1, "stimuli": 1},
         },
     ]
+
+
+def test_the_report_before_and_after_exclusions_differs_by_what_was_taken():
+    answers = simulate_answers(Scenario(50, 30), np.random.default_rng(0))
+    careless = ExclusionRule("stimulus 7", answers.stimulus == 7)
+    found = before_and_after(answers, apply_rules(answers, [careless]), panel=5, threshold=3)
+    assert (found["before"]["stimuli"], found["after"]["stimuli"]) == (50, 49)
+    assert found["after"]["accepted_share"]["threshold"] == 3
+    assert found["flow"][-1]["excluded"] == {"participants": 0, "answers": 5, "stimuli": 1}
+    nobody = apply_rules(answers, [ExclusionRule("all", np.ones(250, dtype=bool))])
+    assert before_and_after(answers, nobody, panel=5)["after"] is None
 
 
 def test_gold_rules_spare_those_who_met_no_gold_trial():

@@ -25,7 +25,7 @@ class Command(StudyCommand):
             raise StudyError("--participants must be at least 1")
         table = read_rates(rates) if rates else None
         wanted = Slot.objects.filter(study=study, filled=False).count()
-        with tqdm(total=wanted, desc="answers", unit="", file=self.stderr, dynamic_ncols=True) as bar:
+        with tqdm(total=wanted, desc="answers", unit="", file=self.stderr, dynamic_ncols=True, disable=None) as bar:
             outcome = simulate(study, participants=participants, seed=seed, rates=table, url=url, progress=bar.update)
         left = f"{outcome.wanted} still wanted" if outcome.wanted else "every panel is full"
         self.say(f"{outcome.participants} participants gave {outcome.answers} answers; {left}.")

@@ -1,0 +1,205 @@
+"""Image sets and classifiers: looked at here, brought in by commands."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from studies.models import Classifier, Image, ImageClass, ImageSet, Study
+
+from .thumbnails import strip, thumbnail, thumbnail_url
+
+SAMPLE = 48
+
+
+class CatalogueAdmin(ModelAdmin):
+    """Rows that studies rely on: nobody adds, edits or deletes them by a click."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        about = self.about(row) if row is not None and self.has_view_permission(request, row) else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
+
+    @display(description="Imported", ordering="created_at")
+    def imported(self, row: Any) -> str:
+        return date_format(row.created_at, "j M Y")
+
+    def about(self, row: Any) -> dict[str, Any]:
+        """What the row's page shows."""
+        raise NotImplementedError
+
+
+def sample(images: QuerySet[Image], n: int) -> list[Image]:
+    """Some photographs, always the same ones: digests order them as good as at random, and there is an index."""
+    return list(images.order_by("sha256")[:n])
+
+
+def _count(rows: QuerySet, of: str) -> Coalesce:
+    counted = rows.filter(image_set=OuterRef(of)).order_by().values("image_set").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted), 0)
+
+
+@admin.register(ImageSet)
+class ImageSetAdmin(CatalogueAdmin):
+    list_display = ["what", "photographs", "classes", "classifiers", "imported"]
+    search_fields = ["name"]
+
+    def get_urls(self) -> list:
+        view = self.admin_site.admin_view(partial(thumbnail, self), cacheable=True)
+        own = [path("thumbnail/<slug:sha256>.png", view, name="studies_imageset_thumbnail")]
+        return own + super().get_urls()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ImageSet]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                n_images=_count(Image.objects, "pk"),
+                n_classes=_count(ImageClass.objects, "pk"),
+                n_classifiers=_count(Classifier.objects, "pk"),
+            )
+        )
+
+    @display(description="Image set", ordering="name")
+    def what(self, row: ImageSet) -> str:
+        pictures = strip([image.sha256 for image in sample(row.images, 5)])
+        return format_html('<span class="desk-what">{}<strong>{}</strong></span>', pictures, row.name)
+
+    @display(description="Images", ordering="n_images")
+    def photographs(self, row: ImageSet) -> str:
+        return f"{row.n_images:,}"
+
+    @display(description="Classes", ordering="n_classes")
+    def classes(self, row: ImageSet) -> str:
+        return f"{row.n_classes:,}"
+
+    @display(description="Classifiers", ordering="n_classifiers")
+    def classifiers(self, row: ImageSet) -> str:
+        return f"{row.n_classifiers:,}"
+
+    def about(self, row: ImageSet) -> dict[str, Any]:
+        counted = row.images.order_by().values("label").annotate(n=Count("pk"), first=Min("sha256"))
+        counts = {line["label"]: line for line in counted}
+        largest = max((line["n"] for line in counts.values()), default=1)
+        classes = [
+            {
+                "row": one,
+                "n": counts[one.index]["n"],
+                "share": 100 * counts[one.index]["n"] / largest,
+                "thumbnail": thumbnail_url(counts[one.index]["first"]),
+            }
+            for one in row.classes.all()
+        ]
+        titles = {one["row"].index: one["row"].title for one in classes}
+        sizes = list(row.images.order_by().values("width", "height").annotate(n=Count("pk")).order_by("-n")[:4])
+        return {
+            "title": row.name,
+            "classes": classes,
+            "total": sum(line["n"] for line in classes),
+            "sizes": sizes[:3],
+            "more_sizes": len(sizes) > 3,
+            "classifiers": row.classifiers.all(),
+            "sample": [
+                {"thumbnail": thumbnail_url(image.sha256), "title": titles[image.label], "path": image.path}
+                for image in sample(row.images, SAMPLE)
+            ],
+        }
+
+
+@admin.register(Classifier)
+class ClassifierAdmin(CatalogueAdmin):
+    list_display = ["what", "network", "judged_on", "photographs", "outputs", "imported"]
+    list_select_related = ["image_set"]
+    search_fields = ["name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Classifier]:
+        return super().get_queryset(request).annotate(n_images=_count(Image.objects, "image_set"))
+
+    @display(description="Classifier", ordering="name")
+    def what(self, row: Classifier) -> str:
+        pictures = strip([image.sha256 for image in sample(row.image_set.images, 5)])
+        return format_html('<span class="desk-what">{}<strong>{}</strong></span>', pictures, row.name)
+
+    @display(description="Network")
+    def network(self, row: Classifier) -> str:
+        return row.source.get("torchvision") or row.source.get("factory", "")
+
+    @display(description="Image set", ordering="image_set__name")
+    def judged_on(self, row: Classifier) -> str:
+        return format_html(
+            '<a class="desk-link" href="{}">{}</a>',
+            reverse("admin:studies_imageset_change", args=[row.image_set_id]),
+            row.image_set.name,
+        )
+
+    @display(description="Images", ordering="n_images")
+    def photographs(self, row: Classifier) -> str:
+        return f"{row.n_images:,}"
+
+    @display(description="Outputs", ordering="n_outputs")
+    def outputs(self, row: Classifier) -> str:
+        return f"{row.n_outputs:,}"
+
+    def about(self, row: Classifier) -> dict[str, Any]:
+        titles = {one.index: one.title for one in row.image_set.classes.all()}
+        return {
+            "title": row.name,
+            "source": _source(row.source),
+            "digests": _digests(row),
+            "preprocessing": _preprocessing(row.preprocessing),
+            "titles": list(titles.values()),
+            "n_images": row.image_set.images.count(),
+            "studies": Study.objects.filter(design__classifier=row.name),
+            "sample": [
+                {"thumbnail": thumbnail_url(image.sha256), "title": titles[image.label], "path": image.path}
+                for image in sample(row.image_set.images, SAMPLE // 2)
+            ],
+        }
+
+
+def _source(source: dict[str, Any]) -> list[tuple[str, str]]:
+    """Where the network comes from, in words."""
+    if "torchvision" in source:
+        return [("Network", f"{source['torchvision']} (torchvision)"), ("Weights", source["weights"])]
+    return [("Network", f"{source['factory']}, from an imported module")]
+
+
+def _digests(row: Classifier) -> list[tuple[str, str]]:
+    """What the classifier's results depend on, by SHA-256."""
+    digests = [
+        ("Module", row.source.get("module_sha256")),
+        ("Checkpoint", row.source.get("checkpoint_sha256")),
+        ("Weights as loaded", row.state_digest),
+        ("All of it, with the preprocessing", row.digest),
+    ]
+    return [(what, digest) for what, digest in digests if digest]
+
+
+def _preprocessing(settings: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is done to a photograph before the network sees it, in the order it is done."""
+    resize, crop = settings["resize"], settings["crop"]
+    return [
+        ("Shorter side resized to", f"{resize} px" if resize else "not resized"),
+        ("Centre cropped to", f"{crop} × {crop} px" if crop else "not cropped"),
+        ("Mean (red, green, blue)", ", ".join(f"{value:g}" for value in settings["mean"])),
+        ("Standard deviation", ", ".join(f"{value:g}" for value in settings["std"])),
+    ]

@@ -1,0 +1,50 @@
+"""The desk's first page and its sidebar."""
+
+from typing import Any
+
+from django.db.models import Case, IntegerField, Value, When
+from django.http import HttpRequest
+from django.urls import reverse
+
+from studies import protocols
+from studies.models import Classifier, ImageSet, Study
+
+from .progress import counted, progress
+
+State = Study.State
+#: What runs comes first, then what waits for the researcher, then what is done.
+ORDER = (State.OPEN, State.PAUSED, State.READY, State.PREPARING, State.DRAFT, State.CLOSED)
+SHOWN = 30
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    items = [{"title": "Desk", "icon": "grid_view", "link": reverse("admin:index")}]
+    for title, icon, app, model in (
+        ("Studies", "lab_profile", "studies", "study"),
+        ("Image sets", "photo_library", "studies", "imageset"),
+        ("Classifiers", "hub", "studies", "classifier"),
+        ("Users", "person", "auth", "user"),
+        ("Groups", "group", "auth", "group"),
+    ):
+        if request.user.has_perms([f"{app}.view_{model}"]):
+            items.append({"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")})
+    return [{"items": items}]
+
+
+def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the index shows besides Django's: the studies by state, what they can be made of, and the first steps."""
+    may = request.user.has_perm
+    context |= {"may_add": may("studies.add_study"), "sees_studies": may("studies.view_study")}
+    if context["sees_studies"]:
+        order = Case(*(When(state=state, then=Value(n)) for n, state in enumerate(ORDER)), output_field=IntegerField())
+        studies = counted(Study.objects.all()).order_by(order, "-created_at")
+        rows = [
+            {"study": study, "kind": protocols.get(study.protocol), "progress": progress(study)}
+            for study in studies[: SHOWN + 1]
+        ]
+        context |= {"rows": rows[:SHOWN], "more": len(rows) > SHOWN}
+    if may("studies.view_imageset"):
+        context["n_image_sets"] = ImageSet.objects.count()
+    if may("studies.view_classifier"):
+        context["n_classifiers"] = Classifier.objects.count()
+    return context

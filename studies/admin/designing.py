@@ -1,0 +1,139 @@
+"""Adding a study in two steps, and changing the design of one that is not open yet."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from unfold import widgets
+
+from studies import lifecycle, protocols
+from studies.catalogue import catalogue
+from studies.errors import StudyError
+from studies.models import Study
+from studies.protocols.base import DesignForm
+
+from .pages import page, row, sentence
+
+if TYPE_CHECKING:
+    from .studies import StudyAdmin
+
+#: Protocols know nothing of the admin: their forms get the theme's widgets here.
+DRESSED = {
+    forms.TextInput: widgets.UnfoldAdminTextInputWidget,
+    forms.NumberInput: widgets.UnfoldAdminIntegerFieldWidget,
+    forms.Textarea: widgets.UnfoldAdminTextareaWidget,
+    forms.Select: widgets.UnfoldAdminSelectWidget,
+    forms.CheckboxInput: widgets.UnfoldBooleanWidget,
+}
+
+
+class FirstStepForm(forms.ModelForm):
+    """What a study is called, and what kind of study it is."""
+
+    protocol = forms.ChoiceField(widget=forms.RadioSelect)
+
+    class Meta:
+        model = Study
+        fields = ["title", "slug", "protocol"]
+        widgets = {"title": widgets.UnfoldAdminTextInputWidget, "slug": widgets.UnfoldAdminTextInputWidget}
+        labels = {"slug": "Short name"}
+        help_texts = {
+            "title": "As participants read it at the top of their pages.",
+            "slug": "For commands and file names: letters, digits, hyphens and underscores. It cannot be changed.",
+        }
+        error_messages = {"slug": {"unique": "There is already a study with this short name."}}
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["protocol"].choices = [(key, kind.title) for key, kind in protocols.available().items()]
+
+    def kinds(self) -> list[tuple[Any, str]]:
+        """The radio buttons with their protocols' descriptions."""
+        described = protocols.available().values()
+        return list(zip(self["protocol"], [kind.description for kind in described], strict=True))
+
+
+def first_step(admin: "StudyAdmin", request: HttpRequest) -> HttpResponse:
+    """Title and protocol.  Nothing is stored yet: the second step's address carries them."""
+    if not admin.has_add_permission(request):
+        raise PermissionDenied
+    form = FirstStepForm(request.POST or None, initial={"protocol": _only(protocols.available()), **request.GET.dict()})
+    if form.is_valid():
+        query = {name: form.cleaned_data[name] for name in ("title", "slug", "protocol")}
+        return redirect(reverse("admin:studies_study_add_design", query=query))
+    return page(admin, request, "admin/studies/study/add.html", title="Add a study", form=form)
+
+
+def _only(kinds: dict[str, Any]) -> str | None:
+    return next(iter(kinds)) if len(kinds) == 1 else None
+
+
+def second_step(admin: "StudyAdmin", request: HttpRequest) -> HttpResponse:
+    """The protocol's own form; a valid one makes the study."""
+    if not admin.has_add_permission(request):
+        raise PermissionDenied
+    first = FirstStepForm(request.GET)
+    if not first.is_valid():
+        for errors in first.errors.values():
+            messages.error(request, errors[0])
+        return redirect(reverse("admin:studies_study_add", query=request.GET))
+    kind = protocols.get(first.cleaned_data["protocol"])
+    form = _dressed(kind.form(request.POST if request.method == "POST" else None, catalogue=catalogue()))
+    if form.is_valid():
+        try:
+            study = lifecycle.create_study(**first.cleaned_data, design=_design(form), owner=request.user)
+        except StudyError as error:
+            form.add_error(None, sentence(error))
+        else:
+            admin.log_addition(request, study, "Added.")
+            messages.success(request, f"{study.title} is a draft now. Prepare it next.")
+            return redirect(admin.address(study))
+    back = reverse("admin:studies_study_add", query=request.GET)
+    context = {"form": form, "kind": kind, "study": first.cleaned_data, "back": back, "button": "Create the study"}
+    return page(admin, request, "admin/studies/study/design.html", title="Design", **context)
+
+
+def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+    """The same form for a study that is not open yet."""
+    study = row(admin, request, pk, "change")
+    if study.state not in lifecycle.EDITABLE:
+        messages.error(request, f"Study {study.slug} is {study.state}: its design can no longer be changed.")
+        return redirect(admin.address(study))
+    kind = protocols.get(study.protocol)
+    data = request.POST if request.method == "POST" else None
+    form = _dressed(kind.form(data, catalogue=catalogue(), initial=study.design))
+    if form.is_valid():
+        before = study.design
+        try:
+            lifecycle.change_design(study, _design(form))
+        except StudyError as error:
+            form.add_error(None, sentence(error))
+        else:
+            if study.design == before:
+                messages.info(request, "The design is as it was.")
+            else:
+                admin.log_change(request, study, "Changed the design.")
+                messages.success(request, "The design is changed. Prepare the study before opening it.")
+            return redirect(admin.address(study))
+    context = {"form": form, "kind": kind, "study": study, "original": study, "back": admin.address(study)}
+    return page(admin, request, "admin/studies/study/design.html", title="Design", button="Save the design", **context)
+
+
+def _dressed(form: DesignForm) -> DesignForm:
+    for field in form.fields.values():
+        plain = field.widget
+        if dressed := DRESSED.get(type(plain)):
+            # The theme's widgets add their classes to those they are given; the rest, like min and max, stays.
+            field.widget = dressed(attrs=dict(plain.attrs))
+            field.widget.is_required = plain.is_required
+            if isinstance(field, forms.ChoiceField):
+                field.widget.choices = field.choices
+    return form
+
+
+def _design(form: DesignForm) -> dict[str, Any]:
+    return {name: form.cleaned_data[name] for name in form.fields}

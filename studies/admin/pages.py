@@ -1,0 +1,33 @@
+"""What the desk's own pages share: the frame around them, and finding the row they are about."""
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+
+
+def page(
+    admin: ModelAdmin, request: HttpRequest, template: str, *, title: str, status: int = 200, **context: Any
+) -> TemplateResponse:
+    """A page of the admin; `original` in the context is the row its breadcrumbs lead to."""
+    request.current_app = admin.admin_site.name
+    frame = admin.admin_site.each_context(request)
+    return TemplateResponse(request, template, {**frame, "opts": admin.opts, "title": title, **context}, status=status)
+
+
+def row(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Model:
+    """The row with that id, for somebody who may "view" or "change" it."""
+    found = get_object_or_404(admin.get_queryset(request), pk=pk)
+    if not getattr(admin, f"has_{permission}_permission")(request, found):
+        raise PermissionDenied
+    return found
+
+
+def sentence(error: Exception) -> str:
+    """The one line of a refusal, as a page says it."""
+    line = str(error).rstrip(".")
+    return f"{line[:1].upper()}{line[1:]}."

@@ -1,0 +1,82 @@
+"""The results page of a study, and the folder with everything to download."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.db.models import Max, Min
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.safestring import mark_safe
+
+from studies import protocols
+from studies.models import Study
+from studies.protocols import Figure, Table
+from studies.reports import export as exporting
+from studies.reports import figures
+from studies.reports.results import result
+
+from .pages import page, row
+
+if TYPE_CHECKING:
+    from .studies import StudyAdmin
+
+
+def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+    """The result of a closed study.  Of an open one only counts and times: looking at outcomes early misleads."""
+    study = row(admin, request, pk, "view")
+    if study.opened_at is None:
+        messages.error(request, f"Study {study.slug} is {study.state}: it has no answers yet.")
+        return redirect(admin.address(study))
+    found = result(study)
+    median = found.counts["median_response_ms"]
+    context: dict[str, Any] = {
+        "study": study,
+        "original": study,
+        "kind": protocols.get(study.protocol),
+        "counts": found.counts,
+        "median_seconds": None if median is None else median / 1000,
+        "span": study.trials.filter(counted=True).aggregate(first=Min("answered_at"), last=Max("answered_at")),
+    }
+    if found.summary:
+        context |= {
+            "headline": unbroken(found.summary.headline),
+            "tables": [in_cells(table) for table in found.summary.tables],
+            "figures": [shown(figure) for figure in found.summary.figures],
+        }
+    return page(admin, request, "admin/studies/study/results.html", title="Results", **context)
+
+
+def export(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+    """The export folder of a closed study, in one file."""
+    study = row(admin, request, pk, "view")
+    if study.state != Study.State.CLOSED:
+        messages.error(request, f"Study {study.slug} is {study.state}: only a closed study can be downloaded.")
+        return redirect(admin.address(study))
+    headers = {"Content-Disposition": f'attachment; filename="{study.slug}.zip"'}
+    return HttpResponse(exporting.zipped(study), content_type="application/zip", headers=headers)
+
+
+def shown(figure: Figure) -> dict[str, Any]:
+    """A figure with its drawing, and its numbers for whoever cannot see it."""
+    # The drawing is our own: its words are escaped where it is made.
+    drawing = mark_safe(figures.svg(figure))  # noqa: S308
+    return {"title": figure.title, "note": figure.note, "svg": drawing, "table": in_cells(figures.table(figure))}
+
+
+def in_cells(table: Table) -> dict[str, Any]:
+    """A table whose cells are words, numbers right-aligned."""
+    rows = [[{"text": _text(cell), "number": isinstance(cell, int | float)} for cell in cells] for cells in table.rows]
+    return {"title": table.title, "columns": table.columns, "rows": rows, "note": table.note}
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, float):
+        return f"{cell:.4g}"
+    return f"{cell:,}" if isinstance(cell, int) else unbroken(str(cell))
+
+
+def unbroken(text: str) -> str:
+    """The text with its percent signs kept beside their numbers."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")

@@ -1,0 +1,153 @@
+"""Prepare, Open, Pause, Close: each says what it will do, and does it by POST only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from studies import lifecycle, workbench
+from studies.errors import StudyError
+from studies.models import Study
+
+from .describing import settings_of
+from .pages import page, row, sentence
+from .progress import Progress, progress
+
+if TYPE_CHECKING:
+    from .studies import StudyAdmin
+
+State = Study.State
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing a researcher does to a study.  `final`: it cannot be undone, so it is asked for twice."""
+
+    key: str
+    button: str
+    states: tuple[str, ...]
+    act: Callable[[Study], None]
+    done: str
+    says: Callable[[Study, Progress], list[str]]
+    final: str = ""
+    icon: str = ""
+
+
+def _prepare_says(study: Study, so_far: Progress) -> list[str]:
+    return [
+        "A worker computes what the study shows: predictions, pictures, stimuli.",
+        "What was computed before is kept, so preparing again is quick. Nobody sees anything yet, "
+        "and the design can still be changed afterwards.",
+    ]
+
+
+def _open_says(study: Study, so_far: Progress) -> list[str]:
+    return [
+        f"Whoever has the participant link can take part. {so_far.stimuli:,} stimuli with "
+        f"{study.design['answers_per_stimulus']} answers each make {so_far.wanted:,} answers, "
+        f"from {so_far.people_needed:,} people or more.",
+        "The design, the stimuli and the consent text are frozen, and stored with their digest.",
+    ]
+
+
+def _reopen_says(study: Study, so_far: Progress) -> list[str]:
+    return ["People are given stimuli again. It can be paused again at any time."]
+
+
+def _pause_says(study: Study, so_far: Progress) -> list[str]:
+    return [
+        "Nobody is given another stimulus. An answer to one that is on somebody's screen already is still taken.",
+        "It can be opened again at any time.",
+    ]
+
+
+def _close_says(study: Study, so_far: Progress) -> list[str]:
+    missing = f"{so_far.missing:,} of {so_far.wanted:,} answers are still missing, and will stay so."
+    return [
+        "No more answers are taken, not even to stimuli that are on somebody's screen. The results can be seen then.",
+        missing if so_far.missing else f"All {so_far.wanted:,} answers are there.",
+    ]
+
+
+PREPARE = Step(
+    "prepare",
+    "Prepare",
+    (State.DRAFT,),
+    workbench.request,
+    "A worker prepares the study now.",
+    _prepare_says,
+    icon="auto_awesome_motion",
+)
+PREPARE_AGAIN = Step(
+    "prepare",
+    "Prepare again",
+    (State.READY, State.PREPARING),
+    workbench.request,
+    PREPARE.done,
+    _prepare_says,
+    icon="replay",
+)
+OPEN = Step(
+    "open",
+    "Open",
+    (State.READY,),
+    lifecycle.open_study,
+    "The study is open: people with the link can take part.",
+    _open_says,
+    final="Opening cannot be undone. An open study can be paused and closed, but never changed.",
+    icon="play_arrow",
+)
+REOPEN = Step(
+    "open",
+    "Open again",
+    (State.PAUSED,),
+    lifecycle.open_study,
+    "The study is open again.",
+    _reopen_says,
+    icon="play_arrow",
+)
+PAUSE = Step("pause", "Pause", (State.OPEN,), lifecycle.pause_study, "The study is paused.", _pause_says, icon="pause")
+CLOSE = Step(
+    "close",
+    "Close",
+    (State.OPEN, State.PAUSED),
+    lifecycle.close_study,
+    "The study is closed. Here are its results.",
+    _close_says,
+    final="Closing cannot be undone. A closed study is never opened again.",
+    icon="stop",
+)
+#: In the order of their buttons.
+STEPS = (PREPARE, OPEN, REOPEN, PAUSE, CLOSE, PREPARE_AGAIN)
+KEYS = ("prepare", "open", "pause", "close")
+
+
+def possible(study: Study) -> list[Step]:
+    """What can be done to a study in its state."""
+    return [step for step in STEPS if study.state in step.states]
+
+
+def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """GET says what the step will do, POST does it.  A step that is refused changes nothing and says why."""
+    study = row(admin, request, pk, "change")
+    found = [one for one in possible(study) if one.key == key]
+    if request.method != "POST":
+        if not found:
+            messages.error(request, f"Study {study.slug} is {study.state}: there is nothing to {key}.")
+            return redirect(admin.address(study))
+        says, design = found[0].says(study, progress(study)), settings_of(study)
+        context = {"step": found[0], "says": says, "design": design, "study": study, "original": study}
+        return page(admin, request, "admin/studies/study/confirm.html", title=found[0].button, **context)
+    # Also a step that does not fit is tried: the life cycle knows best why not, and has the last word anyway.
+    chosen = found[0] if found else next(one for one in STEPS if one.key == key)
+    try:
+        chosen.act(study)
+    except StudyError as error:
+        messages.error(request, sentence(error))
+        return redirect(admin.address(study))
+    admin.log_change(request, study, chosen.done)
+    messages.success(request, chosen.done)
+    return redirect(admin.address(study, "results" if study.state == State.CLOSED else "change"))

@@ -1,0 +1,178 @@
+"""Studies: the list, and the page of one study."""
+
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.urls import path, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from studies import lifecycle, protocols
+from studies.errors import StudyError
+from studies.models import Artifact, Study
+
+from . import designing, results, steps
+from .describing import report_of, settings_of, stages
+from .pages import row, sentence
+from .progress import counted, progress
+
+
+def participant_link(study: Study) -> str:
+    """Where people take part, in full."""
+    return settings.SITE_URL + reverse("studies:join", args=[study.link])
+
+
+class ProtocolFilter(admin.SimpleListFilter):
+    title = parameter_name = "protocol"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(key, kind.title) for key, kind in protocols.available().items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(protocol=self.value()) if self.value() else queryset
+
+
+@admin.register(Study)
+class StudyAdmin(ModelAdmin):
+    list_display = ["what", "state_label", "how_far", "protocol_title", "link_button", "added"]
+    list_filter = ["state", ProtocolFilter]
+    search_fields = ["title", "slug"]
+    fields = ["title", "consent_text"]
+    actions = None
+
+    # --- the list -----------------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Study]:
+        return counted(super().get_queryset(request))
+
+    @display(description="Study", ordering="title")
+    def what(self, study: Study) -> str:
+        return format_html('<strong>{}</strong><span class="desk-soft">{}</span>', study.title, study.slug)
+
+    @display(description="State", ordering="state")
+    def state_label(self, study: Study) -> str:
+        return render_to_string("admin/studies/study/state.html", {"study": study})
+
+    @display(description="Answers")
+    def how_far(self, study: Study) -> str:
+        return render_to_string("admin/studies/study/progress.html", {"progress": progress(study), "study": study})
+
+    @display(description="Protocol", ordering="protocol")
+    def protocol_title(self, study: Study) -> str:
+        return protocols.get(study.protocol).title
+
+    @display(description="Added", ordering="created_at")
+    def added(self, study: Study) -> str:
+        return date_format(study.created_at, "j M Y")
+
+    @display(description="Participant link")
+    def link_button(self, study: Study) -> str:
+        return format_html(
+            '<button type="button" class="desk-button small" data-copy="{}">Copy link</button>', participant_link(study)
+        )
+
+    # --- who may do what ----------------------------------------------------------------------------------------------
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Study | None = None) -> list[str]:
+        return [] if obj is None or obj.state in lifecycle.NOT_YET_OPEN else self.fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        """Only what was never open can be deleted: nobody can have answered it."""
+        return super().has_delete_permission(request, obj) and (obj is None or obj.opened_at is None)
+
+    def get_deleted_objects(self, objs: QuerySet[Study], request: HttpRequest) -> tuple[list, dict, set, list]:
+        """Numbers instead of a line for each of thousands of stimuli."""
+        counts = {"stimuli": sum(study.stimuli.count() for study in objs)}
+        return [str(study) for study in objs], counts, set(), []
+
+    # --- addresses ----------------------------------------------------------------------------------------------------
+
+    def address(self, study: Study, name: str = "change") -> str:
+        return reverse(f"admin:studies_study_{name}", args=[study.pk])
+
+    def get_urls(self) -> list:
+        def at(route: str, view: Any, name: str, **kwargs: Any) -> Any:
+            return path(route, self.admin_site.admin_view(partial(view, self)), kwargs, name=f"studies_study_{name}")
+
+        own = [
+            at("add/design/", designing.second_step, "add_design"),
+            at("<int:pk>/design/", designing.change_design, "design"),
+            at("<int:pk>/preparing/", preparing, "preparing"),
+            at("<int:pk>/results/", results.results, "results"),
+            at("<int:pk>/results/export/", results.export, "export"),
+            *(at(f"<int:pk>/{key}/", steps.step, key, key=key) for key in steps.KEYS),
+        ]
+        return own + super().get_urls()
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        return designing.first_step(self, request)
+
+    # --- one study ----------------------------------------------------------------------------------------------------
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "consent_text" and field is not None:
+            field.widget.attrs["rows"] = 12
+        return field
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        study = self.get_object(request, object_id)
+        if study is None or not self.has_view_permission(request, study):
+            return super().change_view(request, object_id, form_url, extra_context)
+        try:
+            if request.method == "POST" and study.state not in lifecycle.NOT_YET_OPEN:
+                raise StudyError(f"study {study.slug} is {study.state}: it can no longer be changed")
+            return super().change_view(request, object_id, form_url, {**(extra_context or {}), **self._about(study)})
+        except StudyError as error:
+            messages.error(request, sentence(error))
+            return redirect(self.address(study))
+
+    def save_model(self, request: HttpRequest, obj: Study, form: Any, change: bool) -> None:
+        """Not `save()`: a worker or another tab may have moved the study on since this page was read."""
+        lifecycle.change_texts(obj, title=obj.title, consent_text=obj.consent_text)
+
+    def response_change(self, request: HttpRequest, obj: Study) -> HttpResponse:
+        messages.success(request, "The texts are saved.")
+        return redirect(self.address(obj))
+
+    def _about(self, study: Study) -> dict[str, Any]:
+        so_far = progress(study)
+        return {
+            "title": study.title,
+            "study": study,
+            "kind": protocols.get(study.protocol),
+            "progress": so_far,
+            "steps": [(step, step.says(study, so_far)) for step in steps.possible(study)],
+            "stages": stages(study),
+            "link": participant_link(study),
+            "design": settings_of(study),
+            "design_changes": study.state in lifecycle.EDITABLE,
+            "texts_change": study.state in lifecycle.NOT_YET_OPEN,
+            "report": report_of(study.preparation),
+            "to_compute": waiting_results(),
+        }
+
+
+def preparing(admin: StudyAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """The line a study's page asks for again and again while a worker prepares; then it has the page loaded anew."""
+    study = row(admin, request, pk, "view")
+    if study.state != Study.State.PREPARING:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    context = {"study": study, "to_compute": waiting_results()}
+    return HttpResponse(render_to_string("admin/studies/study/preparing.html", context))
+
+
+def waiting_results() -> int:
+    """How many results the workers still have to compute, of all studies: results belong to none."""
+    return Artifact.objects.filter(state__in=[Artifact.State.PENDING, Artifact.State.RUNNING]).count()

@@ -1,0 +1,48 @@
+import json
+import sys
+from pathlib import Path
+
+from studies.errors import StudyError
+from studies.management.base import StudyCommand
+from studies.models import Study
+from studies.reports import analysis
+
+
+class Command(StudyCommand):
+    help = "Print the result of a study."
+
+    def add_arguments(self, parser):
+        super().add_arguments(parser)
+        parser.add_argument("--json", type=Path, metavar="FILE", help="Write all of it there; - for the terminal.")
+
+    def handle_study(self, study, **options):
+        if study.opened_at is None:
+            raise StudyError(f"study {study.slug} is {study.state}: there is nothing to analyse before it was opened")
+        if study.state != Study.State.CLOSED:
+            self.stderr.write(f"{study.slug} is {study.state}: an interim look. Stopping at a look one likes misleads.")
+        result, content = analysis.analyse(study)
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        if options["json"] == Path("-"):
+            sys.stdout.write(text)
+            return
+        if options["json"]:
+            try:
+                options["json"].write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise StudyError(f"{options['json']}: {error.strerror}") from None
+        self.say(result.summary.headline)
+        for table in result.summary.tables:
+            self.say("")
+            self._print(table)
+        counts = result.counts
+        self.say("")
+        self.say(
+            f"{counts['stimuli']} stimuli, {counts['counted_answers']} of {counts['wanted_answers']} wanted answers, "
+            f"{counts['participants']} participants ({counts['simulated_participants']} simulated)."
+        )
+
+    def _print(self, table):
+        cells = [table.columns] + [["" if cell is None else str(cell) for cell in row] for row in table.rows]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
+        for row in cells:
+            self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
