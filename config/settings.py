@@ -117,6 +117,9 @@ STORAGES = {
 
 # --- Workers ----------------------------------------------------------------------------------------------------------
 DEVICE = env.text("DEVICE")  # empty: cuda where there is one, else cpu
+# Seconds after which the work of a worker that went silent is given to another; no batch may take longer.
+WORK_LEASE = int(env.text("WORK_LEASE", "600"))
+SWEEP_SECONDS = 30
 CELERY_BROKER_URL = BROKER_URL or "filesystem://"
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _queue = DATA_DIR / "queue"
@@ -125,6 +128,7 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
         "data_folder_in": str(_queue),
         "data_folder_out": str(_queue),
         "control_folder": str(DATA_DIR / "control"),
+        "polling_interval": 0.2,
     }
 else:
     # Redis redelivers what is not acknowledged within this time: far above the longest chunk.
@@ -136,6 +140,12 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Who rings does not wait for a queue that is down: the sweeper rings again.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "studies.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+}
 
 # --- The researcher's desk --------------------------------------------------------------------------------------------
 UNFOLD = {

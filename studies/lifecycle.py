@@ -78,16 +78,6 @@ def change_texts(study: Study, *, title: str, consent_text: str) -> None:
         raise StudyError(f"study {study.slug} is {study.state}: its texts can no longer be changed")
 
 
-def await_preparation(study: Study) -> None:
-    """Mark a study that a worker is going to prepare, so that nobody changes or opens it meanwhile."""
-    _move(study, NOT_YET_OPEN, state=Study.State.PREPARING, problem="")
-
-
-def give_up_preparation(study: Study, problem: str) -> None:
-    """Make a study that no worker will prepare a draft again, with the reason."""
-    _move(study, [Study.State.PREPARING], state=Study.State.DRAFT, problem=problem)
-
-
 @transaction.atomic
 def open_study(study: Study) -> None:
     """Freeze the design, make the slots and let people in; or let them in again after a pause."""
@@ -116,20 +106,11 @@ def close_study(study: Study) -> None:
     _move(study, [Study.State.OPEN, Study.State.PAUSED], state=Study.State.CLOSED, closed_at=timezone.now())
 
 
-#: What a study that moves to a state has been done to.
-DONE = {
-    Study.State.DRAFT: "put back",
-    Study.State.PREPARING: "prepared",
-    Study.State.PAUSED: "paused",
-    Study.State.CLOSED: "closed",
-}
-
-
 def _move(study: Study, states: Sequence[str], **changes: Any) -> None:
     moved = Study.objects.filter(pk=study.pk, state__in=states).update(**changes)
     study.refresh_from_db()
     if not moved:
-        verb = DONE[changes["state"]]
+        verb = "paused" if changes["state"] == Study.State.PAUSED else "closed"
         raise StudyError(f"study {study.slug} is {study.state}: only {' or '.join(states)} studies can be {verb}")
 
 

@@ -4,10 +4,16 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
+
+#: A file waits for the disk or the network, not for the processor: several at a time share the waiting.
+WRITERS = 8
 
 
 class ContentStorage(FileSystemStorage):
@@ -36,19 +42,70 @@ class ContentStorage(FileSystemStorage):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(draft)
             raise
+        _sync_folder(target.parent)
         return name
 
 
 def store(folder: str, data: bytes, suffix: str) -> str:
-    """Store `data` in `folder` under its digest and return the name; storing it again is free and harmless."""
+    """Store `data` in `folder` under its digest and return the name; storing it again is free and harmless.
+
+    OSError where it cannot be written, whatever the storage calls that.
+    """
     digest = hashlib.sha256(data).hexdigest()
     name = f"{folder}/{digest[:2]}/{digest}{suffix}"
-    if not default_storage.exists(name):
-        default_storage.save(name, ContentFile(data))
+    with _as_os_errors():
+        if not default_storage.exists(name):
+            default_storage.save(name, ContentFile(data))
     return name
 
 
+def store_all(folder: str, files: Sequence[tuple[bytes, str]]) -> list[str]:
+    """The same for several files, as pairs of bytes and suffix, at once; the names in order."""
+    return list(_writers().map(lambda file: store(folder, *file), files))
+
+
 def read(name: str) -> bytes:
-    """The bytes stored under `name`; FileNotFoundError where there are none."""
-    with default_storage.open(name) as file:
+    """The bytes stored under `name`; FileNotFoundError where there are none, OSError where they cannot be had."""
+    with _as_os_errors(), default_storage.open(name) as file:
         return file.read()
+
+
+def names(folder: str) -> Iterator[str]:
+    """The names of all files below `folder`; drafts of writers that were killed are among them."""
+    try:
+        folders, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    yield from (f"{folder}/{file}" for file in files)
+    for inner in folders:
+        yield from names(f"{folder}/{inner}")
+
+
+def public_url(name: str) -> str | None:
+    """Where a browser gets the file without this program, from the bucket; None where files lie on this machine."""
+    return None if isinstance(default_storage, FileSystemStorage) else default_storage.url(name)
+
+
+@contextlib.contextmanager
+def _as_os_errors():
+    """A bucket raises errors of its client's own; a caller need not know which storage there is."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"the storage fails: {' '.join(str(error).split())}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@cache
+def _writers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(WRITERS, thread_name_prefix="storage")

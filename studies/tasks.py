@@ -3,11 +3,18 @@
 from celery import shared_task
 
 from studies import workbench
-from studies.errors import StudyError
-from studies.models import Study
 
 
-@shared_task(throws=(StudyError,))
+@shared_task
 def prepare(study_id: int) -> None:
-    """Prepare a study; what goes wrong is kept with it."""
-    workbench.prepare(Study.objects.get(pk=study_id))
+    workbench.replay(study_id)
+
+
+@shared_task
+def compute(ids: list[int]) -> None:
+    workbench.compute(ids)
+
+
+@shared_task
+def sweep() -> None:
+    workbench.sweep()

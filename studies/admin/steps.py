@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from kombu.exceptions import OperationalError as QueueError
 
-from studies import lifecycle, tasks
+from studies import lifecycle, workbench
 from studies.errors import StudyError
 from studies.models import Study
 
@@ -36,16 +34,6 @@ class Step:
     says: Callable[[Study, Progress], list[str]]
     final: str = ""
     icon: str = ""
-
-
-def _prepare(study: Study) -> None:
-    try:
-        with transaction.atomic():
-            lifecycle.await_preparation(study)
-            tasks.prepare.delay_on_commit(study.pk)
-    except QueueError:
-        lifecycle.give_up_preparation(study, "the queue of the workers cannot be reached")
-        raise StudyError(f"study {study.slug}: {study.problem}") from None
 
 
 def _prepare_says(study: Study, so_far: Progress) -> list[str]:
@@ -88,13 +76,19 @@ PREPARE = Step(
     "prepare",
     "Prepare",
     (State.DRAFT,),
-    _prepare,
+    workbench.request,
     "A worker prepares the study now.",
     _prepare_says,
     icon="auto_awesome_motion",
 )
 PREPARE_AGAIN = Step(
-    "prepare", "Prepare again", (State.READY, State.PREPARING), _prepare, PREPARE.done, _prepare_says, icon="replay"
+    "prepare",
+    "Prepare again",
+    (State.READY, State.PREPARING),
+    workbench.request,
+    PREPARE.done,
+    _prepare_says,
+    icon="replay",
 )
 OPEN = Step(
     "open",

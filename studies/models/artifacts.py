@@ -20,7 +20,7 @@ class Artifact(models.Model):
     seconds = models.FloatField(null=True, blank=True)
     error = models.TextField(blank=True)
     value = models.JSONField(null=True, blank=True, help_text="The small part of the result.")
-    file = models.CharField(max_length=200, blank=True, help_text="The large part: a picture or an array.")
+    files = models.JSONField(default=dict, help_text="The large parts, stored: what each is, and its name.")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

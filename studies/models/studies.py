@@ -28,6 +28,9 @@ class Study(models.Model):
     consent_text = models.TextField(blank=True, help_text="What people agree to before they begin.")
     preparation = models.JSONField(default=dict, help_text="What preparing found: pictures, errors, stimuli.")
     problem = models.TextField(blank=True, help_text="Why the last preparation failed.")
+    artifacts = models.ManyToManyField(
+        "Artifact", related_name="studies", editable=False, help_text="What its preparation asked for."
+    )
     frozen = models.JSONField(null=True, blank=True, help_text="The canonical design, stored when the study opened.")
     design_sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

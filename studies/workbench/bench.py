@@ -1,39 +1,46 @@
 """The bench: a protocol asks it for results, and it remembers every one."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from explainers import base
 from studies.errors import StudyError
-from studies.models import Artifact, Classifier
+from studies.models import Artifact, Classifier, Study
 from studies.protocols import DesignError
 
-from . import execution, kinds
+from . import kinds
+from .executors import Executor, Foreground, Progress
+from .patience import patiently
 from .recipes import digest
-from .values import Guess, ImageRef, Images, Picture, Prediction
+from .values import Attack, Explanation, Guess, ImageRef, Images, Picture, Pool, Prediction, Selection
 
 WINDOW = 500
 
-#: Called with what is computed, how much of it is done by this call, and how much was planned by it.
-Progress = Callable[[str, int, int], None]
+State = Artifact.State
 
 
 class PreparationFailed(StudyError):
     """Some results cannot be had; `failures` says which image and why, one line each."""
 
-    def __init__(self, failures: list[str]):
+    def __init__(self, failures: list[str], count: int):
         self.failures = failures
-        more = f" (and {len(failures) - 5} more)" if len(failures) > 5 else ""
-        super().__init__("; ".join(failures[:5]) + more)
+        more = f" (and {count - len(failures):,} more)" if count > len(failures) else ""
+        super().__init__("; ".join(failures) + more)
 
 
 class Bench:
     """Results by recipe: what is known is looked up, what is missing is computed and kept.
 
-    Everything before the point where a protocol was interrupted is remembered, so running it again is free.
+    Everything before the point where a protocol was interrupted is remembered, so running it again is free.  Methods
+    are given as `{"method": name, "parameters": {…}}`; parameters left out have their defaults, and a version is
+    compared with the one that is computed here.
     """
 
-    def __init__(self, progress: Progress | None = None):
+    def __init__(self, study: Study | None = None, executor: Executor | None = None, progress: Progress | None = None):
+        self._study = study
+        self._executor = executor or Foreground(study)
         self._progress = progress or (lambda what, done, planned: None)
         self.notes: dict[str, Any] = {}
         self._classifiers: dict[str, Classifier] = {}
@@ -63,21 +70,120 @@ class Bench:
         return {name: row.digest for name, row in self._classifiers.items()}
 
     # --- results ------------------------------------------------------------------------------------------------------
+    # What is iterated here is iterated twice: first to find what is missing, then to give the results.
 
     def predictions(self, classifier: str, images: Iterable[ImageRef]) -> Iterator[Prediction]:
-        """What the classifier says of each image.  `images` is iterated twice."""
+        """What the classifier says of each image."""
         row, kind = self._classifier(classifier), kinds.get("prediction")
         recipes = _Recipes(images, lambda image: kind.recipe(image.sha256, image.label, row.digest))
-        for image, artifact in self._results("prediction", recipes):
-            top = tuple(Guess(label, probability) for label, probability in artifact.value["top"])
-            yield Prediction(image, top, artifact.value["true_probability"], artifact.file)
+        for image, value, files in self._results("prediction", recipes):
+            top = tuple(Guess(label, probability) for label, probability in value["top"])
+            yield Prediction(image, top, value["true_probability"], files["hidden"])
 
     def pictures(self, classifier: str, images: Iterable[ImageRef]) -> Iterator[Picture]:
-        """Each image as the classifier is asked about it and as people see it.  `images` is iterated twice."""
+        """Each image as the classifier is asked about it and as people see it."""
         row, kind = self._classifier(classifier), kinds.get("picture")
         recipes = _Recipes(images, lambda image: kind.recipe(image.sha256, row.preprocessing))
-        for image, artifact in self._results("picture", recipes):
-            yield Picture(image, artifact.file, artifact.value["width"], artifact.value["height"])
+        for image, value, files in self._results("picture", recipes):
+            yield Picture(image, files["picture"], value["width"], value["height"])
+
+    def attacks(self, classifier: str, images: Iterable[ImageRef], method: Mapping[str, Any]) -> Iterator[Attack]:
+        """Each image after an attack that leads away from its true label, flipped or not."""
+        row, kind, complete = self._classifier(classifier), kinds.get("attack"), _complete("attack", method)
+        recipes = _Recipes(images, lambda image: kind.recipe(image.sha256, image.label, row.digest, complete))
+        for image, value, files in self._results("attack", recipes):
+            yield Attack(
+                image=image,
+                label=value["label"],
+                exact_label=value["exact_label"],
+                flip_step=value["flip_step"],
+                fools_as_displayed=value["fools_as_displayed"],
+                fools_exactly=value["fools_exactly"],
+                picture=Picture(image, files["picture"], value["width"], value["height"]),
+                exact_file=files["exact"],
+            )
+
+    def explanations(
+        self,
+        classifier: str,
+        questions: Iterable[tuple[Picture, int]],
+        method: Mapping[str, Any],
+        *,
+        n_shown: int = 8,
+        fill: str = "grey",
+        seed: int = 0,
+    ) -> Iterator[Explanation]:
+        """Why the classifier gives each picture (from `pictures` or `attacks`) the label beside it.
+
+        n_shown: how many of the superpixels that speak most for the label its picture shows.  fill: what hides the
+        rest, "grey" or "mean".
+        """
+        row, kind, complete = self._classifier(classifier), kinds.get("explanation"), _complete("explainer", method)
+
+        def recipe(question: tuple[Picture, int]) -> dict[str, Any]:
+            shown = {"n_shown": n_shown, "fill": fill, "seed": seed}
+            return kind.recipe(question[0].file, question[1], row.digest, complete, **shown)
+
+        recipes = _Recipes(questions, recipe, name=lambda question: question[0].image.path)
+        for (picture, label), value, files in self._results("explanation", recipes):
+            yield Explanation(
+                image=picture.image,
+                label=label,
+                picture=Picture(picture.image, files["picture"], value["width"], value["height"]),
+                r2=value["r2"],
+                n_positive=value["n_positive"],
+                reason=value["reason"],
+                coefficients=tuple(value["coefficients"]),
+                segments_file=files["segments"],
+            )
+
+    def selections(
+        self,
+        classifier: str,
+        pools: Iterable[Pool],
+        method: Mapping[str, Any],
+        *,
+        n_prototypes: int,
+        n_criticisms: int,
+        seed: int = 0,
+        attack: Mapping[str, Any] | None = None,
+    ) -> Iterator[Selection]:
+        """From each pool the images that represent its class, and those that it represents badly.
+
+        attack: the method whose flip steps a selector by resistance goes by.  What the selector reads of the pools'
+        images, predictions or attacks, is computed first.
+        """
+        row, kind, complete = self._classifier(classifier), kinds.get("selection"), _complete("selector", method)
+        attacked = None
+        pools = list(pools)
+        for needed in sorted(_needs(complete)):
+            everything = _Chained(pool.images for pool in pools)
+            if needed == "attack":
+                if attack is None:
+                    raise DesignError([f"selector: {complete['method']} goes by an attack, and none is given"])
+                attacked = _complete("attack", attack)
+                self._exhaust(self.attacks(classifier, everything, attacked))
+            else:
+                self._exhaust(self.predictions(classifier, everything))
+
+        def recipe(pool: Pool) -> dict[str, Any]:
+            file = kind.pool_file([(image.sha256, image.label) for image in pool.images])
+            counts = {"n_prototypes": n_prototypes, "n_criticisms": n_criticisms, "seed": seed}
+            return kind.recipe(file, pool.name, row.digest, complete, attacked, **counts)
+
+        for pool, value, _ in self._results("selection", _Recipes(pools, recipe, name=lambda pool: "")):
+            yield Selection(
+                pool=pool,
+                prototypes=tuple(pool.images[i] for i in value["prototypes"]),
+                criticisms=tuple(pool.images[i] for i in value["criticisms"]),
+                prototype_pool=value["prototype_pool"],
+                criticism_pool=value["criticism_pool"],
+                facts=value["facts"],
+            )
+
+    def selection(self, classifier: str, pool: Pool, method: Mapping[str, Any], **options: Any) -> Selection:
+        """`selections` from one pool; ask for several at once where there are several, to have them side by side."""
+        return next(iter(self.selections(classifier, [pool], method, **options)))
 
     # --- how it is done -----------------------------------------------------------------------------------------------
 
@@ -89,50 +195,118 @@ class Bench:
             self._classifiers[name] = row
         return self._classifiers[name]
 
-    def _results(self, kind: str, recipes: "_Recipes") -> Iterator[tuple[ImageRef, Artifact]]:
+    def _exhaust(self, results: Iterator[Any]) -> None:
+        for _ in results:
+            pass
+
+    def _results(self, kind: str, recipes: "_Recipes") -> Iterator[tuple[Any, dict[str, Any], dict[str, str]]]:
+        """What each recipe was made for, and its result's value and files."""
         self._ensure(kind, recipes)
         for window in _windows(recipes):
-            known = Artifact.objects.in_bulk([digest(recipe) for _, recipe in window], field_name="digest")
-            for image, recipe in window:
-                yield image, known[digest(recipe)]
+            digests = [digest(recipe) for _, recipe in window]
+            rows = Artifact.objects.filter(digest__in=digests).values_list("digest", "value", "files")
+            known = {row[0]: row[1:] for row in patiently(lambda rows=rows: list(rows))}
+            for (thing, _), key in zip(window, digests, strict=True):
+                yield thing, *known[key]
 
     def _ensure(self, kind: str, recipes: "_Recipes") -> None:
-        """Compute whatever of these is not there yet; PreparationFailed, naming the images, if some cannot be had."""
-        missing, failures = [], []
+        """See to it that all of these are there; PreparationFailed, naming the images, for those that cannot be had."""
+        missing, failed = array("q"), False
+        # Everything is planned before anything begins, so that the study is not taken for complete half-way.
         for window in _windows(recipes):
-            missing += self._plan(kind, window)
+            ids, some_failed = patiently(lambda window=window: self._plan(kind, window))
+            missing.extend(ids)
+            failed |= some_failed
         self._progress(kind, 0, len(missing))
-        execution.run(missing, progress=lambda n: self._progress(kind, n, 0))
-        if not missing:
-            return
-        for window in _windows(recipes):
-            undone = Artifact.objects.exclude(state=Artifact.State.DONE)
-            known = undone.in_bulk([digest(recipe) for _, recipe in window], field_name="digest")
-            for image, recipe in window:
-                if artifact := known.get(digest(recipe)):
-                    failures.append(f"{image.path}: {artifact.error or 'another worker is still computing it'}")
-        if failures:
-            raise PreparationFailed(failures)
+        if missing:
+            self._executor.compute(kind, missing, lambda n: self._progress(kind, n, 0))
+        if missing or failed:
+            self._refuse_failures(recipes)
 
-    def _plan(self, kind: str, window: "Sequence[tuple[ImageRef, dict[str, Any]]]") -> list[int]:
-        """Make rows for what was never asked for; the ids of all that is not done, failed ones tried anew."""
+    def _plan(self, kind: str, window: Sequence[tuple[Any, dict[str, Any]]]) -> tuple[list[int], bool]:
+        """Make rows for what was never asked for; the ids of all that is still to be done, and whether any failed.
+
+        What failed is tried anew when a study asks for it for the first time.
+        """
         recipes = {digest(recipe): recipe for _, recipe in window}
-        known = set(Artifact.objects.filter(digest__in=recipes).values_list("digest", flat=True))
-        rows = [Artifact(digest=d, kind=kind, recipe=recipe) for d, recipe in recipes.items() if d not in known]
-        Artifact.objects.bulk_create(rows, ignore_conflicts=True)
-        undone = Artifact.objects.filter(digest__in=recipes).exclude(state=Artifact.State.DONE)
-        undone.filter(state=Artifact.State.FAILED).update(state=Artifact.State.PENDING, attempts=0, error="")
-        return list(undone.order_by("pk").values_list("pk", flat=True))
+        rows = Artifact.objects.filter(digest__in=recipes)
+        known = set(rows.values_list("digest", flat=True))
+        new = [Artifact(digest=d, kind=kind, recipe=recipe) for d, recipe in recipes.items() if d not in known]
+        Artifact.objects.bulk_create(new, ignore_conflicts=True)
+        if self._study:
+            self._ask_for(rows)
+        else:
+            _try_anew(rows)
+        states = list(rows.exclude(state=State.DONE).order_by("pk").values_list("pk", "state"))
+        return [pk for pk, state in states if state != State.FAILED], any(s == State.FAILED for _, s in states)
+
+    def _ask_for(self, rows: Any) -> None:
+        """Write down that the study asks for these."""
+        link = Study.artifacts.through
+        asked = link.objects.filter(study=self._study)
+        ids = list(rows.exclude(pk__in=asked.values("artifact")).values_list("pk", flat=True))
+        if ids:
+            _try_anew(Artifact.objects.filter(pk__in=ids))
+            links = [link(study_id=self._study.pk, artifact_id=pk) for pk in ids]
+            link.objects.bulk_create(links, ignore_conflicts=True)
+
+    def _refuse_failures(self, recipes: "_Recipes") -> None:
+        failures, count = [], 0
+        for window in _windows(recipes):
+            keys = {digest(recipe): recipes.name(thing) for thing, recipe in window}
+            failed = Artifact.objects.filter(digest__in=keys, state=State.FAILED).order_by("pk")
+            for key, error in failed.values_list("digest", "error"):
+                count += 1
+                if len(failures) < 5:
+                    failures.append(f"{keys[key]}: {error}" if keys[key] else error)
+        if failures:
+            raise PreparationFailed(failures, count)
+
+
+def _try_anew(rows: Any) -> None:
+    rows.filter(state=State.FAILED).update(state=State.PENDING, attempts=0, error="")
+
+
+def _complete(kind: str, method: Mapping[str, Any]) -> dict[str, Any]:
+    """The full recipe of a method; DesignError in one line where there is no such method, parameter or version."""
+    try:
+        if "version" in method:
+            return base.from_recipe(kind, dict(method)).recipe()
+        return base.get(kind, method["method"]).from_parameters(dict(method.get("parameters", {}))).recipe()
+    except base.MethodError as error:
+        raise DesignError([f"{kind}: {error}"]) from None
+
+
+def _needs(selector: dict[str, Any]) -> set[str]:
+    from .kinds.selection import needs
+
+    return needs(selector)
 
 
 class _Recipes:
-    """Images paired with their recipes, made anew at each iteration so that none of them has to be kept."""
+    """Things paired with their recipes, made anew at each iteration so that none of them has to be kept."""
 
-    def __init__(self, images: Iterable[ImageRef], recipe: Callable[[ImageRef], dict[str, Any]]):
-        self._images, self._recipe = images, recipe
+    def __init__(
+        self,
+        things: Iterable[Any],
+        recipe: Callable[[Any], dict[str, Any]],
+        *,
+        name: Callable[[Any], str] = lambda image: image.path,
+    ):
+        # What can be iterated only once has to be kept after all.
+        self._things = list(things) if iter(things) is things else things
+        self._recipe, self.name = recipe, name
 
-    def __iter__(self) -> Iterator[tuple[ImageRef, dict[str, Any]]]:
-        return ((image, self._recipe(image)) for image in self._images)
+    def __iter__(self) -> Iterator[tuple[Any, dict[str, Any]]]:
+        return ((thing, self._recipe(thing)) for thing in self._things)
+
+
+class _Chained:
+    def __init__(self, parts: Iterable[Sequence[ImageRef]]):
+        self._parts = list(parts)
+
+    def __iter__(self) -> Iterator[ImageRef]:
+        return (image for part in self._parts for image in part)
 
 
 def _windows(things: Iterable[Any]) -> Iterator[list[Any]]:

@@ -1,66 +1,260 @@
-"""Computing artifacts: claim, compute, write, mark; in that order, so that any of it may be repeated."""
+"""Computing artifacts: claim, compute, write, mark; in that order, so that any of it may be repeated.
+
+A worker claims a batch by compare-and-set under a lease.  The attempt is counted before the work, so that an image that
+kills its worker is found out: whatever was tried before is computed alone, and given up after MAX_ATTEMPTS.  Times are
+the database's, so that a worker whose clock is wrong does no harm.
+"""
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from django.db.models import F, Q
-from django.utils import timezone
+from django.conf import settings
+from django.db import DatabaseError
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Now
 
 from studies import storage
-from studies.models import Artifact
+from studies.errors import StudyError
+from studies.models import Artifact, Study
 
 from . import kinds
+from .patience import patiently
+from .recipes import canonical
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=10)
+State = Artifact.State
+
+MAX_ATTEMPTS = 3
+LEASE = timedelta(seconds=settings.WORK_LEASE)
+#: What is no recipe's fault: it is tried again later, and no attempt is counted.
+OUTAGES = (OSError, DatabaseError, MemoryError)
 
 
-def claim(ids: Sequence[int], worker: str) -> list[Artifact]:
-    """Take those of the artifacts that nobody is computing; attempts are counted before, not after, the work."""
-    now = timezone.now()
-    free = Q(state=Artifact.State.PENDING) | Q(state=Artifact.State.RUNNING, leased_until__lt=now)
-    # One statement, so that of two workers who are given the same ids each artifact goes to one.
-    claim = {"state": Artifact.State.RUNNING, "worker": worker, "leased_until": now + LEASE}
-    Artifact.objects.filter(free, pk__in=ids).update(attempts=F("attempts") + 1, **claim)
-    return list(Artifact.objects.filter(pk__in=ids, **claim).order_by("pk"))
+class Stopped(StudyError):
+    """The work was called off."""
 
 
-def run(ids: Sequence[int], *, progress: Callable[[int], None] | None = None) -> None:
-    """Compute the artifacts with these ids, all of one kind; an outcome for one never depends on another's failure."""
+class TooSlow(Exception):
+    """A computation did not end within its lease."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """An artifact to be computed."""
+
+    pk: int
+    digest: str
+    kind: str
+    recipe: dict[str, Any]
+    attempts: int
+
+
+def wanted() -> Exists:
+    """Of an artifact: a study that is being prepared asks for it."""
+    links = Study.artifacts.through.objects.filter(artifact=OuterRef("pk"))
+    return Exists(links.filter(study__state=Study.State.PREPARING))
+
+
+def free() -> Q:
+    """Nobody is computing it, or nobody is any longer."""
+    return Q(state=State.PENDING) | Q(state=State.RUNNING, leased_until__lt=Now())
+
+
+def work_off(
+    ids: Sequence[int],
+    *,
+    only_wanted: bool = True,
+    progress: Callable[[int], None] | None = None,
+    until: float = float("inf"),
+) -> list[int]:
+    """Compute those of the artifacts that nobody else computes; an outcome never depends on another's failure.
+
+    only_wanted: pass over what no study in preparation asks for: a study that is called off stops its workers here.
+    until: begin no batch after this time of `time.monotonic()`.  Returns the ids it did not get to for that reason.
+    Raises one of OUTAGES where results cannot be computed or kept for now; what was begun is given back.
+    """
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    chunk = kinds.get(Artifact.objects.values_list("kind", flat=True).get(pk=ids[0])).chunk if ids else 1
-    for start in range(0, len(ids), chunk):
-        _run_chunk(claim(ids[start : start + chunk], worker))
-        if progress:
-            progress(len(ids[start : start + chunk]))
+    batches = list(_batches(ids))
+    loading = _begin(batches[0]) if batches else None
+    for number, batch in enumerate(batches):
+        if time.monotonic() > until:
+            return [work.pk for rest in batches[number:] for work in rest]
+        mine = claim([work.pk for work in batch], worker, only_wanted=only_wanted)
+        loaded, loading = loading, None
+        if mine:
+            ready = {work.pk: one for work, one in zip(batch, loaded, strict=True)} if loaded else {}
+            work = [work for work in batch if work.pk in mine]
+            # The next batch is read and decoded while this one is computed.
+            loading = _begin(batches[number + 1]) if number + 1 < len(batches) else None
+            _run(work, [ready[w.pk] for w in work] if loaded else None, worker)
+        elif number + 1 < len(batches):
+            loading = _begin(batches[number + 1])
+        if progress and mine:
+            progress(len(mine))
+    return []
 
 
-def _run_chunk(artifacts: Sequence[Artifact]) -> None:
-    if not artifacts:
-        return
-    started = time.monotonic()
-    kind = kinds.get(artifacts[0].kind)
-    try:
-        outcomes = list(kind.compute([artifact.recipe for artifact in artifacts]))
-    except BaseException:
-        # An interrupted chunk goes back at once; one that kills its process is found by its lease.
-        Artifact.objects.filter(pk__in=[a.pk for a in artifacts]).update(state=Artifact.State.PENDING)
-        raise
-    seconds = (time.monotonic() - started) / len(artifacts)
-    for artifact, outcome in zip(artifacts, outcomes, strict=True):
-        artifact.seconds, artifact.leased_until, artifact.finished_at = seconds, None, timezone.now()
-        if isinstance(outcome, kinds.Failure):
-            artifact.state, artifact.error = Artifact.State.FAILED, outcome.reason
-            log.warning("artifact %s failed: %s", artifact.digest[:12], outcome.reason)
+def _batches(ids: Sequence[int]) -> Iterator[list[Work]]:
+    """The undone ones in batches of one kind that can be computed at once; what was tried before, alone, at the end."""
+    fields = ("pk", "digest", "kind", "recipe", "attempts")
+    rows = Artifact.objects.filter(pk__in=ids, state__in=[State.PENDING, State.RUNNING]).order_by("pk")
+    groups: dict[tuple[str, str], list[Work]] = {}
+    alone = []
+    for row in patiently(lambda: list(rows.values_list(*fields))):
+        work = Work(*row)
+        if work.attempts:
+            alone.append([work])
         else:
-            artifact.state, artifact.error, artifact.value = Artifact.State.DONE, "", outcome.value
-            if outcome.content:
-                artifact.file = storage.store("artifacts", outcome.content, outcome.suffix)
-    Artifact.objects.bulk_update(
-        artifacts, ["state", "error", "value", "file", "seconds", "leased_until", "finished_at"]
+            groups.setdefault((work.kind, kinds.get(work.kind).together(work.recipe)), []).append(work)
+    for (kind, _), group in groups.items():
+        size = kinds.get(kind).batch
+        yield from (group[start : start + size] for start in range(0, len(group), size))
+    yield from alone
+
+
+def claim(ids: Sequence[int], worker: str, *, only_wanted: bool = False) -> set[int]:
+    """Take those of the artifacts that nobody is computing, under a lease; attempts are counted before the work."""
+    rows = Artifact.objects.filter(free(), pk__in=ids)
+    if only_wanted:
+        rows = rows.filter(wanted())
+
+    def compare_and_set() -> set[int]:
+        bury(ids)
+        # A mark of this very claim, so that of two workers who are given the same ids each artifact goes to one.
+        mark = f"{worker}:{time.monotonic_ns()}"
+        rows.update(state=State.RUNNING, worker=mark, leased_until=Now() + LEASE, attempts=F("attempts") + 1)
+        return set(Artifact.objects.filter(pk__in=ids, worker=mark).values_list("pk", flat=True))
+
+    return patiently(compare_and_set)
+
+
+def bury(ids: Sequence[int] | None = None) -> int:
+    """Give up on what ended so many workers without a result; of all artifacts where no ids are given."""
+    lost = Artifact.objects.filter(free(), attempts__gte=MAX_ATTEMPTS)
+    if ids is not None:
+        lost = lost.filter(pk__in=ids)
+    return lost.update(
+        state=State.FAILED,
+        leased_until=None,
+        finished_at=Now(),
+        error=f"its computation ended its worker {MAX_ATTEMPTS} times without a result (out of memory, or killed)",
     )
+
+
+# --- one batch --------------------------------------------------------------------------------------------------------
+
+
+def _begin(batch: Sequence[Work]) -> list[Any] | None:
+    """What the batch needs, being loaded; None where even that fails, and is tried again when it is its turn."""
+    try:
+        return kinds.get(batch[0].kind).load([work.recipe for work in batch])
+    except Exception:
+        return None
+
+
+def _run(batch: Sequence[Work], loaded: list[Any] | None, worker: str) -> None:
+    started = time.monotonic()
+    try:
+        outcomes = _outcomes(batch, loaded)
+        seconds = (time.monotonic() - started) / len(batch)
+        _keep(batch, outcomes, seconds)
+    except BaseException:
+        # An interrupted batch goes back at once, its attempt not counted; one that ends its process is found by its
+        # lease.
+        _give_back(batch)
+        raise
+
+
+def _give_back(batch: Sequence[Work]) -> None:
+    running = Artifact.objects.filter(pk__in=[work.pk for work in batch], state=State.RUNNING)
+    try:
+        running.update(state=State.PENDING, leased_until=None, attempts=F("attempts") - 1)
+    except DatabaseError:
+        log.warning("%d artifacts could not be given back; they are free when their lease ends", len(batch))
+
+
+def _outcomes(batch: Sequence[Work], loaded: list[Any] | None) -> list[kinds.Result | kinds.Failure]:
+    """One outcome for each; where the batch as a whole fails, each is computed alone to find which one it is."""
+    kind = kinds.get(batch[0].kind)
+    recipes = [work.recipe for work in batch]
+    try:
+        with _within(LEASE):
+            return [_checked(one) for one in kind.compute(recipes, loaded or kind.load(recipes))]
+    except OUTAGES:
+        raise
+    except StudyError as error:
+        return [kinds.Failure(str(error))] * len(batch)
+    except Exception as error:
+        if len(batch) > 1:
+            return [outcome for work in batch for outcome in _alone(work)]
+        log.warning("artifact %s fails", batch[0].digest[:12], exc_info=True)
+        return [kinds.Failure(_one_line(error))]
+
+
+def _alone(work: Work) -> list[kinds.Result | kinds.Failure]:
+    patiently(lambda: Artifact.objects.filter(pk=work.pk).update(leased_until=Now() + LEASE))
+    return _outcomes([work], None)
+
+
+def _checked(outcome: kinds.Result | kinds.Failure) -> kinds.Result | kinds.Failure:
+    if isinstance(outcome, kinds.Result):
+        try:
+            canonical(outcome.value)
+        except ValueError:
+            return kinds.Failure("its values are not finite")
+    return outcome
+
+
+def _keep(batch: Sequence[Work], outcomes: Sequence[kinds.Result | kinds.Failure], seconds: float) -> None:
+    """Write the files, all of them on the disk, and then mark the rows."""
+    files = [file for one in outcomes if isinstance(one, kinds.Result) for file in one.files.values()]
+    names = iter(storage.store_all("artifacts", files))
+    done, failed = [], []
+    for work, outcome in zip(batch, outcomes, strict=True):
+        row = Artifact(pk=work.pk, seconds=seconds, finished_at=Now())
+        if isinstance(outcome, kinds.Failure):
+            row.state, row.error = State.FAILED, outcome.reason
+            failed.append(row)
+        else:
+            row.state, row.value, row.files = State.DONE, outcome.value, {what: next(names) for what in outcome.files}
+            done.append(row)
+    fields = ["state", "error", "leased_until", "seconds", "finished_at"]
+    if done:
+        patiently(lambda: Artifact.objects.bulk_update(done, [*fields, "value", "files"]))
+    if failed:
+        # Somebody else may have had more luck meanwhile.
+        patiently(lambda: Artifact.objects.exclude(state=State.DONE).bulk_update(failed, fields))
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, ValueError | TooSlow) and text else f"{type(error).__name__}: {text}"
+
+
+@contextmanager
+def _within(limit: timedelta) -> Iterator[None]:
+    """Interrupt what takes longer than its lease, when others would take it over anyway; needs the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: Any) -> None:
+        raise TooSlow(f"no result after {limit.total_seconds():,.0f} seconds")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, limit.total_seconds() * 0.9)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

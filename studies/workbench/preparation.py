@@ -1,8 +1,12 @@
-"""Preparing a study: run its protocol over a bench and write down the stimuli."""
+"""Preparing a study: run its protocol over a bench and write down the stimuli.
 
+Called off, interrupted or killed, it goes on where it stopped when it is asked for again.
+"""
+
+import logging
 from collections.abc import Iterable
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from studies import protocols
@@ -10,23 +14,87 @@ from studies.errors import StudyError
 from studies.models import Condition, Stimulus, Study
 from studies.protocols import DesignError, StimulusSpec
 
-from .bench import Bench, Progress
+from . import doorbell
+from .bench import Bench
+from .executors import Executor, Foreground, Pending, Progress, Queued
 from .recipes import digest
 
+log = logging.getLogger(__name__)
+
 PREPARABLE = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
+UNREACHABLE = "the queue of the workers cannot be reached; it begins when the queue is back"
+CALLED_OFF = "its preparation was called off; what was computed is kept"
 
 
 def prepare(study: Study, *, progress: Progress | None = None) -> None:
-    """Compute what the study shows; afterwards it is ready to open.
+    """Compute what the study shows, here and now; afterwards it is ready to open.
 
-    Interrupted, it goes on where it stopped when called again.  Raises StudyError where it cannot be done; the
-    reason is kept with the study, which is a draft again.
+    Raises StudyError where it cannot be done; the reason is kept with the study, which is a draft again.
     """
-    if not Study.objects.filter(pk=study.pk, state__in=PREPARABLE).update(state=Study.State.PREPARING, problem=""):
-        study.refresh_from_db()
-        raise StudyError(f"study {study.slug} is {study.state}: only a draft can be prepared")
+    _begin(study)
+    try:
+        _run(study, Foreground(study), progress)
+    except KeyboardInterrupt:
+        _give_up(study, CALLED_OFF)
+        raise
+    study.refresh_from_db()
+
+
+def request(study: Study) -> None:
+    """Have workers prepare the study.  What failed before is tried anew."""
+    with transaction.atomic():
+        _begin(study)
+        transaction.on_commit(lambda: _ring(study))
+    study.refresh_from_db()
+
+
+def cancel(study: Study) -> None:
+    """Call a preparation off: workers stop after the batch they are at."""
+    if not _give_up(study, CALLED_OFF):
+        raise StudyError(f"study {study.slug} is {study.state}: it is not being prepared")
+
+
+def replay(study_id: int) -> None:
+    """A worker's turn at a study that was requested: as far as the results reach, ringing for those it lacks.
+
+    Does nothing for a study that is not being prepared: the bell may ring late, or twice.
+    """
+    preparing = Study.objects.filter(pk=study_id, state=Study.State.PREPARING)
+    if not preparing.update(problem=""):
+        return
+    study = preparing.get()
+    try:
+        _run(study, Queued(), None)
+    except Pending:
+        return
+    except StudyError as error:
+        log.warning("study %s: %s", study.slug, error)
+
+
+def _ring(study: Study) -> None:
+    if not doorbell.ring_for_study(study.pk):
+        Study.objects.filter(pk=study.pk, state=Study.State.PREPARING).update(problem=UNREACHABLE)
+
+
+def _begin(study: Study) -> None:
+    with transaction.atomic():
+        if not Study.objects.filter(pk=study.pk, state__in=PREPARABLE).update(state=Study.State.PREPARING, problem=""):
+            study.refresh_from_db()
+            raise StudyError(f"study {study.slug} is {study.state}: only a draft can be prepared")
+        study.artifacts.clear()
+    study.refresh_from_db()
+
+
+def _give_up(study: Study, problem: str) -> bool:
+    preparing = Study.objects.filter(pk=study.pk, state=Study.State.PREPARING)
+    given_up = bool(preparing.update(state=Study.State.DRAFT, problem=problem))
+    study.refresh_from_db()
+    return given_up
+
+
+def _run(study: Study, executor: Executor, progress: Progress | None) -> None:
     protocol = protocols.get(study.protocol)
-    bench = Bench(progress)
+    bench = Bench(study, executor, progress)
     try:
         specs = list(protocol.stimuli(study.design, bench))
         if not specs:
@@ -34,23 +102,21 @@ def prepare(study: Study, *, progress: Progress | None = None) -> None:
     except (StudyError, DesignError) as error:
         _give_up(study, str(error))
         raise StudyError(str(error)) from None
+    except (Pending, DatabaseError):
+        raise
     except Exception as error:
         # A worker's log is not where a researcher looks: without this the study would seem to be prepared for ever.
         _give_up(study, f"it stopped unexpectedly ({type(error).__name__}: {error})")
         raise
     _write(study, specs, {**bench.notes, "classifiers": bench.classifier_digests()}, protocol.version)
-    study.refresh_from_db()
-
-
-def _give_up(study: Study, problem: str) -> None:
-    Study.objects.filter(pk=study.pk, state=Study.State.PREPARING).update(state=Study.State.DRAFT, problem=problem)
-    study.refresh_from_db()
 
 
 def _write(study: Study, specs: Iterable[StimulusSpec], report: dict, version: int) -> None:
     with transaction.atomic():
         row = Study.objects.select_for_update().get(pk=study.pk)
-        if row.state not in PREPARABLE or row.design != study.design:
+        if row.state == Study.State.READY and row.design == study.design:
+            return  # Somebody else was faster, with the same stimuli.
+        if row.state != Study.State.PREPARING or row.design != study.design:
             raise StudyError(f"study {study.slug} was changed while it was prepared: prepare it again")
         row.stimuli.all().delete()
         row.conditions.all().delete()
@@ -73,5 +139,5 @@ def _write(study: Study, specs: Iterable[StimulusSpec], report: dict, version: i
         Stimulus.objects.bulk_create(rows, batch_size=1000)
         row.preparation = report
         row.protocol_version = version
-        row.state, row.problem, row.prepared_at = Study.State.READY, "", timezone.now()
-        row.save(update_fields=["preparation", "protocol_version", "state", "problem", "prepared_at"])
+        row.state, row.prepared_at, row.problem = Study.State.READY, timezone.now(), ""
+        row.save(update_fields=["preparation", "protocol_version", "state", "prepared_at", "problem"])

@@ -3,10 +3,12 @@
 Only workers and commands call this; torch is imported when a classifier is loaded, not before.
 """
 
+import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,24 @@ from .kinds import Failure
 
 if TYPE_CHECKING:
     from explainers.classifiers import Classifier as Network
+    from explainers.superpixels import Segmenter
+
+
+AS_IT_IS = {"resize": None, "crop": None}
+
+#: Pixels under way; `.result()` waits for them.
+Loading = Future["np.ndarray | Failure"]
+
+
+def load_photographs(recipes: Sequence[Mapping[str, Any]], preprocessing: Mapping[str, Any] | None) -> list[Loading]:
+    """Begin to decode the photograph of each recipe; with no `preprocessing` given each recipe is its own."""
+    files = image_files(recipe["image"] for recipe in recipes)
+    return [_decoders().submit(pixels, files.get(r["image"]), preprocessing or r) for r in recipes]
+
+
+def load_pictures(names: Iterable[str]) -> list[Loading]:
+    """Begin to decode pictures that were made before, pixel by pixel as they were stored."""
+    return [_decoders().submit(pixels, name, AS_IT_IS) for name in names]
 
 
 def image_files(digests: Iterable[str]) -> dict[str, str]:
@@ -42,16 +62,26 @@ def pixels(file: str | None, preprocessing: Mapping[str, Any]) -> np.ndarray | F
         return Failure(str(error))
 
 
+def preprocessing(digest: str) -> dict[str, Any]:
+    """That of the classifier with this digest; StudyError where there is none."""
+    return _row(digest).preprocessing
+
+
 @lru_cache(maxsize=2)
-def classifier(digest: str) -> "tuple[Network, dict[str, Any]]":
-    """The network with that digest on this process's device, and its preprocessing."""
-    row = Classifier.objects.filter(digest=digest).first()
-    if row is None:
-        raise StudyError(f"no classifier has the digest {digest[:12]}…")
+def classifier(digest: str) -> "Network":
+    """The network with that digest on this process's device."""
+    row = _row(digest)
     network = build(row.source, row.preprocessing)
     if network.state_digest != row.state_digest:
         raise StudyError(f"the weights of classifier {row.name} are no longer those that were imported")
-    return network.to(device()), row.preprocessing
+    return network.to(device())
+
+
+def _row(digest: str) -> Classifier:
+    row = Classifier.objects.filter(digest=digest).first()
+    if row is None:
+        raise StudyError(f"no classifier has the digest {digest[:12]}…")
+    return row
 
 
 def build(source: Mapping[str, Any], preprocessing: Mapping[str, Any]) -> "Network":
@@ -73,6 +103,20 @@ def device() -> str:
     import torch
 
     return settings.DEVICE or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@cache
+def segmenter() -> "Segmenter":
+    """Where superpixels come from: beside a GPU the other cores cut ahead of it; a CPU has enough to do already."""
+    from explainers.superpixels import Segmenter
+
+    spare = (os.cpu_count() or 1) - 1
+    return Segmenter(workers=min(spare, 8) if device().startswith("cuda") else 0)
+
+
+@cache
+def _decoders() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(os.cpu_count() or 1, 8), thread_name_prefix="decode")
 
 
 @contextmanager

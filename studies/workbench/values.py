@@ -59,3 +59,59 @@ class Picture:
 
     def as_json(self) -> dict[str, Any]:
         return {"file": self.file, "width": self.width, "height": self.height}
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """An image after an attack.
+
+    label: what the classifier makes of the picture as it is displayed: what people are asked about where it fools.
+    exact_label: what it makes of the exact tensor.  flip_step: when its decision first left the true label; 0 wrong
+    from the start, -1 never.
+    """
+
+    image: ImageRef
+    label: int
+    exact_label: int
+    flip_step: int
+    fools_as_displayed: bool
+    fools_exactly: bool
+    picture: Picture
+    exact_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a classifier gives a picture a label: its superpixels' weights, and a picture of those that say most for it.
+
+    reason: why there is no explanation, None where there is one.
+    """
+
+    image: ImageRef
+    label: int
+    picture: Picture
+    r2: float
+    n_positive: int
+    reason: str | None
+    coefficients: tuple[float, ...]
+    segments_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The images of one class that a selector chooses from, in a fixed order; `name` is the class in messages."""
+
+    name: str
+    images: tuple[ImageRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The images chosen from a pool, in order of selection; `prototype_pool` and `criticism_pool` say from how many."""
+
+    pool: Pool
+    prototypes: tuple[ImageRef, ...]
+    criticisms: tuple[ImageRef, ...]
+    prototype_pool: int
+    criticism_pool: int
+    facts: dict[str, float]

@@ -5,18 +5,22 @@ artifacts of this kind are made anew.
 """
 
 import importlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+
+class File(NamedTuple):
+    content: bytes
+    suffix: str
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a computation gives: a small JSON value, and bytes for a file where there are any."""
+    """What a computation gives: a small JSON value, and files by what they are, where there are any."""
 
     value: dict[str, Any]
-    content: bytes = b""
-    suffix: str = ""
+    files: Mapping[str, File] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,23 @@ class Failure:
 
 
 class Kind(Protocol):
+    """A result must depend on its recipe alone: not on the other recipes of a batch, nor on how many they are."""
+
     name: ClassVar[str]
     version: ClassVar[int]
-    #: How many recipes are computed before the results are written down.
-    chunk: ClassVar[int]
+    #: How many recipes are computed at once, before the results are written down.
+    batch: ClassVar[int]
+    #: Which workers compute it: those that have the device for networks ("gpu"), or any ("default").
+    queue: ClassVar[str]
 
-    def compute(self, recipes: Sequence[dict[str, Any]]) -> Iterator[Result | Failure]:
-        """One outcome for each recipe, in order."""
+    def load(self, recipes: Sequence[dict[str, Any]]) -> list[Any]:
+        """Begin to read what each recipe needs, in threads, while the batch before is computed."""
+
+    def compute(self, recipes: Sequence[dict[str, Any]], loaded: Sequence[Any]) -> Iterator[Result | Failure]:
+        """One outcome for each recipe, in order.  All recipes of one call agree in `together`."""
+
+    def together(self, recipe: dict[str, Any]) -> str:
+        """What recipes must have in common to be computed at once: the classifier, for instance."""
 
 
 def get(name: str) -> Kind:

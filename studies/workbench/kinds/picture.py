@@ -6,25 +6,32 @@ from typing import Any
 from explainers import images
 from studies.workbench import sources
 
-from . import Failure, Result
+from . import Failure, File, Result
 
 
 class PictureKind:
-    name, version, chunk = "picture", 1, 64
+    name, version, batch, queue = "picture", 1, 64, "default"
 
     def recipe(self, image: str, preprocessing: dict[str, Any]) -> dict[str, Any]:
         crop = {side: preprocessing[side] for side in ("resize", "crop")}
         return {"kind": self.name, "version": self.version, "image": image, **crop}
 
-    def compute(self, recipes: Sequence[dict[str, Any]]) -> Iterator[Result | Failure]:
-        files = sources.image_files(recipe["image"] for recipe in recipes)
-        for recipe in recipes:
-            pixels = sources.pixels(files.get(recipe["image"]), recipe)
+    def together(self, recipe: dict[str, Any]) -> str:
+        return ""
+
+    def load(self, recipes: Sequence[dict[str, Any]]) -> list[sources.Loading]:
+        return sources.load_photographs(recipes, None)
+
+    def compute(
+        self, recipes: Sequence[dict[str, Any]], loaded: Sequence[sources.Loading]
+    ) -> Iterator[Result | Failure]:
+        for pixels in (loading.result() for loading in loaded):
             if isinstance(pixels, Failure):
                 yield pixels
             else:
                 height, width, _ = pixels.shape
-                yield Result({"width": width, "height": height}, images.encode_png(pixels), ".png")
+                picture = File(images.encode_png(pixels), ".png")
+                yield Result({"width": width, "height": height}, {"picture": picture})
 
 
 kind = PictureKind()

@@ -1,12 +1,11 @@
 """What a classifier says of an image: the five best labels, the true label's probability, the last hidden values."""
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from studies.workbench import sources
+from studies.workbench import arrays, sources
 
 from . import Failure, Result
 
@@ -14,27 +13,33 @@ BEST = 5
 
 
 class PredictionKind:
-    name, version, chunk = "prediction", 1, 64
+    name, version, batch, queue = "prediction", 1, 64, "gpu"
 
     def recipe(self, image: str, label: int, classifier: str) -> dict[str, Any]:
         return {"kind": self.name, "version": self.version, "image": image, "label": label, "classifier": classifier}
 
-    def compute(self, recipes: Sequence[dict[str, Any]]) -> Iterator[Result | Failure]:
-        """All recipes of one call name the same classifier."""
-        classifier, preprocessing = sources.classifier(recipes[0]["classifier"])
-        files = sources.image_files(recipe["image"] for recipe in recipes)
-        pixels = [sources.pixels(files.get(recipe["image"]), preprocessing) for recipe in recipes]
+    def together(self, recipe: dict[str, Any]) -> str:
+        return recipe["classifier"]
+
+    def load(self, recipes: Sequence[dict[str, Any]]) -> list[sources.Loading]:
+        return sources.load_photographs(recipes, sources.preprocessing(recipes[0]["classifier"]))
+
+    def compute(
+        self, recipes: Sequence[dict[str, Any]], loaded: Sequence[sources.Loading]
+    ) -> Iterator[Result | Failure]:
+        classifier = sources.classifier(recipes[0]["classifier"])
+        pixels = [loading.result() for loading in loaded]
         readable = [p for p in pixels if not isinstance(p, Failure)]
-        answers = iter(_predict(classifier, readable, self.chunk))
+        answers = iter(_predict(classifier, readable, self.batch))
         for recipe, given in zip(recipes, pixels, strict=True):
             yield given if isinstance(given, Failure) else _result(*next(answers), recipe["label"])
 
 
 def _predict(classifier: Any, pixels: list[np.ndarray], size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Logits and hidden values of each image, from batches of one shape.
+    """Probabilities and hidden values of each image, from batches of one shape.
 
     A network's last bits may depend on the shape of its batch, so the last one is filled up with its first image:
-    then an image's result is the same in whatever chunk it is computed.
+    then an image's result is the same in whatever batch it is computed.
     """
     import torch
 
@@ -52,13 +57,11 @@ def _result(probabilities: np.ndarray, hidden: np.ndarray, label: int) -> Result
     if not np.isfinite(probabilities).all() or not np.isfinite(hidden).all():
         return Failure("the classifier gives values that are not finite")
     best = np.argsort(-probabilities, kind="stable")[:BEST]
-    file = io.BytesIO()
-    np.save(file, hidden.astype("<f4"), allow_pickle=False)
     value = {
         "top": [[int(i), float(probabilities[i])] for i in best],
         "true_probability": float(probabilities[label]),
     }
-    return Result(value, file.getvalue(), ".npy")
+    return Result(value, {"hidden": arrays.file(hidden.astype("<f4"))})
 
 
 kind = PredictionKind()

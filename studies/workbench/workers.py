@@ -1,0 +1,71 @@
+"""What workers do when the bell rings: compute a chunk, and sweep up what was lost."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from django.db.models import Exists, OuterRef
+
+from studies.models import Artifact, Study
+
+from . import doorbell, execution
+
+log = logging.getLogger(__name__)
+
+State = Artifact.State
+
+#: A chunk hands back what it has not begun by then, so that every task is short.
+DEADLINE_SECONDS = 120
+
+
+def compute(ids: Sequence[int]) -> None:
+    """Work off a chunk; then ring for what it did not get to, and for the studies that were waiting for it."""
+    try:
+        rest = execution.work_off(ids, until=time.monotonic() + DEADLINE_SECONDS)
+    except execution.OUTAGES as error:
+        _tell(ids, error)
+        raise
+    for kind in Artifact.objects.filter(pk__in=rest).values_list("kind", flat=True).order_by().distinct():
+        left = Artifact.objects.filter(pk__in=rest, kind=kind).order_by("pk").values_list("pk", flat=True)
+        doorbell.ring_for_artifacts(kind, list(left))
+    if not rest:
+        for study_id in _complete_studies().filter(artifacts__in=ids).values_list("pk", flat=True).distinct():
+            doorbell.ring_for_study(study_id)
+
+
+def sweep() -> None:
+    """Ring again for what is wanted, free, and in no queue: whatever was lost, it goes on from here.
+
+    A queue in which messages wait has lost nothing that will not be missed when it is empty.
+    """
+    if buried := execution.bury():
+        log.warning("gave up on %d artifacts that ended their workers", buried)
+    wanted = Artifact.objects.filter(execution.free(), execution.wanted())
+    for kind in wanted.values_list("kind", flat=True).order_by().distinct():
+        if doorbell.waiting(doorbell.queue_of(kind)) == 0:
+            ids = list(wanted.filter(kind=kind).order_by("pk").values_list("pk", flat=True))
+            log.info("ringing again for %d artifacts (%s)", len(ids), kind)
+            doorbell.ring_for_artifacts(kind, ids)
+    complete = list(_complete_studies().values_list("pk", flat=True))
+    if complete and doorbell.waiting(doorbell.DEFAULT) == 0:
+        for study_id in complete:
+            doorbell.ring_for_study(study_id)
+
+
+def _complete_studies():
+    """Studies in preparation that wait for no artifact: it is their protocol's turn."""
+    links = Study.artifacts.through.objects.filter(study=OuterRef("pk"))
+    undone = links.filter(artifact__state__in=[State.PENDING, State.RUNNING])
+    return Study.objects.filter(~Exists(undone), state=Study.State.PREPARING).order_by()
+
+
+def _tell(ids: Sequence[int], error: BaseException) -> None:
+    """Say on the study's page why nothing moves."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    waiting = Study.objects.filter(state=Study.State.PREPARING, artifacts__in=ids)
+    try:
+        Study.objects.filter(pk__in=list(waiting.values_list("pk", flat=True).distinct())).update(
+            problem=f"interrupted, and tried again every minute: {reason}"
+        )
+    except execution.OUTAGES:
+        log.warning("could not say so: %s", reason)
