@@ -64,11 +64,7 @@ def test_mistakes_in_the_first_step_are_shown_in_place(wrong, line):
 
 def test_the_second_step_makes_a_draft(design):
     client = researcher()
-<<<<<<< HEAD
-    response = client.post(SECOND, design | {"classes": "accordion\nsaxophone\n", "sample": "20"}, follow=True)
-=======
     response = client.post(SECOND, design | {"classes": "\n".join(CLASSES[:2]), "sample": "20"}, follow=True)
->>>>>>> desk
     study = Study.objects.get()
     assert response.redirect_chain == [(f"/admin/studies/study/{study.pk}/change/", 302)]
     assert said(response) == ["Cats & dogs is a draft now. Prepare it next."]
@@ -80,11 +76,7 @@ def test_the_second_step_makes_a_draft(design):
         "threshold": 4,
         "trials_per_participant": 50,
         "top_k": 1,
-<<<<<<< HEAD
-        "classes": ["accordion", "saxophone"],
-=======
         "classes": list(CLASSES[:2]),
->>>>>>> desk
         "sample": 20,
         "seed": 0,
     }

@@ -109,15 +109,9 @@ def test_the_page_offers_what_can_be_done_in_its_state(state):
 
 
 def test_the_design_is_a_table_with_what_each_setting_means():
-<<<<<<< HEAD
-    rows = researcher().get(at(make_study(3, classes=["accordion", "saxophone"], sample=1200))).context["design"]
-    shown = {row["name"]: row["value"] for row in rows}
-    assert (shown["Threshold"], shown["Classes"], shown["Sample"]) == ("4", "accordion, saxophone", "1,200")
-=======
     rows = researcher().get(at(make_study(3, classes=list(CLASSES[:2]), sample=1200))).context["design"]
     shown = {row["name"]: row["value"] for row in rows}
     assert (shown["Threshold"], shown["Classes"], shown["Sample"]) == ("4", ", ".join(CLASSES[:2]), "1,200")
->>>>>>> desk
     assert all(row["help"] for row in rows)
 
 
