@@ -97,7 +97,8 @@ def _checked(what: str, value: Any, wanted: Any) -> Any:
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
-        raise MethodError(f"{what} must be a {'finite number' if wanted is float else wanted.__name__}, not {value!r}")
+        called = {int: "a whole number", float: "a finite number", bool: "true or false"}
+        raise MethodError(f"{what} must be {called[wanted]}, not {value!r}")
     return value
 
 
