@@ -27,8 +27,9 @@ class AdversarialSelector(Selector):
     criticism_step: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.criticism_step, bool) or not isinstance(self.criticism_step, int) or self.criticism_step < 1:
-            raise MethodError(f"criticism_step must be a whole number of at least 1, not {self.criticism_step!r}")
+        super().__post_init__()
+        if self.criticism_step < 1:
+            raise MethodError(f"{self.name}: criticism_step must be at least 1, not {self.criticism_step}")
 
     def select(self, pool: Pool, n_prototypes: int, n_criticisms: int, *, seed: int) -> Selection:
         """See `Selector.select`."""

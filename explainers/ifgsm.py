@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -74,12 +74,13 @@ class IFGSM(Attack):
 
     step: float = 0.001
     max_steps: int = 10
-    norm: str = "linf"
-    unit: str = "normalised"
+    norm: Literal["linf", "l2"] = "linf"
+    unit: Literal["pixel", "normalised"] = "normalised"
     on_grid: bool = False
     stop_at_flip: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_parameters(self.step, self.max_steps, self.norm, self.unit)
         if self.max_steps == 0:
             raise MethodError("max_steps must be at least 1, not 0")

@@ -55,7 +55,8 @@ def fit_surrogate(
     cosine distance. kernel: "lime" for exp(−D²/(2σ²)), "paper" for exp(−D²/σ²).
 
     K-Lasso: the Lasso path of the weighted, centred data by LARS, read from its end to the first point with at most
-    n_features superpixels; then weighted least squares on these. All in float64.
+    n_features superpixels; then weighted least squares on these. All in float64. Of superpixels that come together in
+    every mask the first may be selected, the others get 0.
 
     Raises MethodError for anything else than such masks, finite scores and parameters that make sense.
     """
@@ -66,7 +67,8 @@ def fit_surrogate(
     nothing = np.zeros(design.shape[1])
     if response.min() == response.max():
         return Surrogate(nothing, mean_score, 0.0, "the score is the same whichever superpixels are present")
-    support = _support(weighted_design, weighted_response, n_features)
+    candidates = _distinct(design)
+    support = candidates[_support(weighted_design[:, candidates], weighted_response, n_features)]
     if not len(support):
         return Surrogate(nothing, mean_score, 0.0, "the score hardly changes, whichever superpixels are present")
     fitted, *_ = np.linalg.lstsq(weighted_design[:, support], weighted_response, rcond=None)
@@ -77,13 +79,25 @@ def fit_surrogate(
     return Surrogate(coefficients, mean_score - float(mean_row[support] @ fitted), r2)
 
 
+def mask_weights(masks: Any, *, kernel_width: float = 0.25, kernel: str = "lime") -> np.ndarray:
+    """The weight of each mask, in 0..1, from its number of ones alone: float64 [n]. masks: [n, d] of 0 and 1."""
+    if not (math.isfinite(kernel_width) and kernel_width > 0):
+        raise MethodError(f"kernel_width must be a finite number above 0, not {kernel_width}")
+    if kernel not in get_args(Kernel):
+        raise MethodError(f"kernel must be one of {', '.join(get_args(Kernel))}, not {kernel!r}")
+    design = np.asarray(masks, dtype=np.float64)
+    distance = 1 - np.sqrt(design.sum(axis=1) / design.shape[1])
+    return np.exp(-((distance / kernel_width) ** 2) / (2 if kernel == "lime" else 1))
+
+
 @dataclass(frozen=True)
 class Lime(Explainer):
     """LIME for images.
 
     n_samples: masks for each image, the first all ones. n_features: K, the most superpixels with a coefficient; of 8
-    often only five are positive, so the default is 16 where 8 are to be shown. segmentation: "quickshift" or "slic",
-    with the parameters of `superpixels.Quickshift` and `superpixels.Slic` (the other's are ignored). fill: what absent
+    often only five are positive, so the default is 16 where 8 are to be shown. segmentation: "quickshift", with
+    quickshift_kernel_size, quickshift_max_dist (both in pixels) and quickshift_ratio, or "slic", with slic_n_segments,
+    slic_compactness and slic_sigma (in pixels): see `superpixels`; the other's are ignored. fill: what absent
     superpixels look like, their "mean" colour or "grey". kernel, kernel_width: see `fit_surrogate`. precision:
     "float32" stands for the precision of the images; "bfloat16" is faster where the processor has it and changes the
     chosen superpixels less than another seed does.
@@ -275,9 +289,19 @@ def _unchanged(images: Tensor) -> Tensor:
     return images
 
 
+def _distinct(design: np.ndarray) -> np.ndarray:
+    """The columns without those that repeat or complement an earlier one.
+
+    Such a column adds nothing to a model with an intercept, and with it the Lasso path is decided by rounding errors:
+    the `lime` package then chooses other superpixels when the same masks come in another order.
+    """
+    _, first = np.unique(np.packbits(design != design[0], axis=0), axis=1, return_index=True)
+    return np.sort(first)
+
+
 def _support(weighted_design: np.ndarray, weighted_response: np.ndarray, n_features: int) -> np.ndarray:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # superpixels with equal columns: one of them is enough
+        warnings.simplefilter("ignore", ConvergenceWarning)  # collinear masks end the path early; it is read from there
         _, _, path = lars_path(weighted_design, weighted_response, method="lasso")
     for point in path.T[:0:-1]:
         support = point.nonzero()[0]
@@ -299,12 +323,7 @@ def _checked_data(
         raise MethodError("the scores must be finite numbers")
     if n_features < 1:
         raise MethodError(f"n_features must be at least 1, not {n_features}")
-    if not (math.isfinite(kernel_width) and kernel_width > 0):
-        raise MethodError(f"kernel_width must be a finite number above 0, not {kernel_width}")
-    if kernel not in get_args(Kernel):
-        raise MethodError(f"kernel must be one of {', '.join(get_args(Kernel))}, not {kernel!r}")
-    distance = 1 - np.sqrt(design.sum(axis=1) / design.shape[1])
-    weights = np.exp(-(distance**2) / ((2 if kernel == "lime" else 1) * kernel_width**2))
+    weights = mask_weights(design, kernel_width=kernel_width, kernel=kernel)
     if not weights.any():
         raise MethodError(f"kernel_width {kernel_width} is so small that no mask has any weight")
     return design, response, weights

@@ -26,6 +26,7 @@ class ProbabilitySelector(Selector):
     below: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.below <= self.above <= 1:
             raise MethodError(f"0 ≤ below ≤ above ≤ 1 must hold, but below is {self.below} and above {self.above}")
 

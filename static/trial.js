@@ -28,6 +28,7 @@ async function watchPictures() {
   await nextFrame();
   await nextFrame();
   paintedAt = performance.now();
+  form.classList.add("painted");
   for (const url of form.dataset.ahead.split(" ").filter(Boolean)) new Image().src = url;
 }
 

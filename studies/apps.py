@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class StudiesConfig(AppConfig):
     name = "studies"
-    verbose_name = "Studies"
+    verbose_name = "Quorum"

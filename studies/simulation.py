@@ -145,7 +145,15 @@ def _server(url: str | None) -> Iterator[str]:
         return
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"fd://{listener.fileno()}"]
-        command += ["--threads", "4", "--log-level", "error", "--chdir", str(Path(__file__).parent.parent)]
+        command += [
+            "--threads",
+            "4",
+            "--log-level",
+            "error",
+            "--no-control-socket",
+            "--chdir",
+            str(Path(__file__).parent.parent),
+        ]
         command += ["--env", "ALLOWED_HOSTS=127.0.0.1"]
         server = subprocess.Popen(command, pass_fds=[listener.fileno()])  # noqa: S603
         try:

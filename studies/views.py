@@ -105,7 +105,7 @@ def _consent(request: HttpRequest, study: Study, *, problem: str = "", status: i
         "own_page": reverse("studies:take", args=[token]),
     }
     response = render(request, "participant/consent.html", context, status=status)
-    # Going back shows the same form again, and sending it leads to the same participant; a new visit asks for a new one.
+    # Going back shows the same form, which leads to the same participant; a new visit asks for a new one.
     response.headers["Cache-Control"] = "private, max-age=0"
     return response
 

@@ -22,7 +22,7 @@ from studies.models import (
 )
 from studies.workbench.recipes import digest
 
-CLASSES = ("bell", "fish", "grand_piano")
+CLASSES = ("accordion", "saxophone", "grand_piano")
 _numbers = count(1)
 
 

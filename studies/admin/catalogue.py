@@ -8,6 +8,7 @@ from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -38,6 +39,10 @@ class CatalogueAdmin(ModelAdmin):
         about = self.about(row) if row is not None and self.has_view_permission(request, row) else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 
+    @display(description="Imported", ordering="created_at")
+    def imported(self, row: Any) -> str:
+        return date_format(row.created_at, "j M Y")
+
     def about(self, row: Any) -> dict[str, Any]:
         """What the row's page shows."""
         raise NotImplementedError
@@ -55,7 +60,7 @@ def _count(rows: QuerySet, of: str) -> Coalesce:
 
 @admin.register(ImageSet)
 class ImageSetAdmin(CatalogueAdmin):
-    list_display = ["what", "photographs", "classes", "classifiers", "created_at"]
+    list_display = ["what", "photographs", "classes", "classifiers", "imported"]
     search_fields = ["name"]
 
     def get_urls(self) -> list:
@@ -64,10 +69,14 @@ class ImageSetAdmin(CatalogueAdmin):
         return own + super().get_urls()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImageSet]:
-        return super().get_queryset(request).annotate(
-            n_images=_count(Image.objects, "pk"),
-            n_classes=_count(ImageClass.objects, "pk"),
-            n_classifiers=_count(Classifier.objects, "pk"),
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                n_images=_count(Image.objects, "pk"),
+                n_classes=_count(ImageClass.objects, "pk"),
+                n_classifiers=_count(Classifier.objects, "pk"),
+            )
         )
 
     @display(description="Image set", ordering="name")
@@ -118,7 +127,7 @@ class ImageSetAdmin(CatalogueAdmin):
 
 @admin.register(Classifier)
 class ClassifierAdmin(CatalogueAdmin):
-    list_display = ["what", "network", "judged_on", "photographs", "n_outputs", "created_at"]
+    list_display = ["what", "network", "judged_on", "photographs", "outputs", "imported"]
     list_select_related = ["image_set"]
     search_fields = ["name"]
 
@@ -146,11 +155,16 @@ class ClassifierAdmin(CatalogueAdmin):
     def photographs(self, row: Classifier) -> str:
         return f"{row.n_images:,}"
 
+    @display(description="Outputs", ordering="n_outputs")
+    def outputs(self, row: Classifier) -> str:
+        return f"{row.n_outputs:,}"
+
     def about(self, row: Classifier) -> dict[str, Any]:
         titles = {one.index: one.title for one in row.image_set.classes.all()}
         return {
             "title": row.name,
             "source": _source(row.source),
+            "digests": _digests(row),
             "preprocessing": _preprocessing(row.preprocessing),
             "titles": list(titles.values()),
             "n_images": row.image_set.images.count(),
@@ -166,9 +180,18 @@ def _source(source: dict[str, Any]) -> list[tuple[str, str]]:
     """Where the network comes from, in words."""
     if "torchvision" in source:
         return [("Network", f"{source['torchvision']} (torchvision)"), ("Weights", source["weights"])]
-    digests = [("Module, SHA-256", "module_sha256"), ("Checkpoint, SHA-256", "checkpoint_sha256")]
-    stored = [(what, source[key]) for what, key in digests if key in source]
-    return [("Network", f"{source['factory']}, from an imported module"), *stored]
+    return [("Network", f"{source['factory']}, from an imported module")]
+
+
+def _digests(row: Classifier) -> list[tuple[str, str]]:
+    """What the classifier's results depend on, by SHA-256."""
+    digests = [
+        ("Module", row.source.get("module_sha256")),
+        ("Checkpoint", row.source.get("checkpoint_sha256")),
+        ("Weights as loaded", row.state_digest),
+        ("All of it, with the preprocessing", row.digest),
+    ]
+    return [(what, digest) for what, digest in digests if digest]
 
 
 def _preprocessing(settings: dict[str, Any]) -> list[tuple[str, str]]:

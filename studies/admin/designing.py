@@ -16,7 +16,7 @@ from studies.errors import StudyError
 from studies.models import Study
 from studies.protocols.base import DesignForm
 
-from .pages import page, row
+from .pages import page, row, sentence
 
 if TYPE_CHECKING:
     from .studies import StudyAdmin
@@ -87,7 +87,7 @@ def second_step(admin: "StudyAdmin", request: HttpRequest) -> HttpResponse:
         try:
             study = lifecycle.create_study(**first.cleaned_data, design=_design(form), owner=request.user)
         except StudyError as error:
-            form.add_error(None, str(error))
+            form.add_error(None, sentence(error))
         else:
             admin.log_addition(request, study, "Added.")
             messages.success(request, f"{study.title} is a draft now. Prepare it next.")
@@ -111,7 +111,7 @@ def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRes
         try:
             lifecycle.change_design(study, _design(form))
         except StudyError as error:
-            form.add_error(None, str(error))
+            form.add_error(None, sentence(error))
         else:
             if study.design == before:
                 messages.info(request, "The design is as it was.")
@@ -120,9 +120,7 @@ def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRes
                 messages.success(request, "The design is changed. Prepare the study before opening it.")
             return redirect(admin.address(study))
     context = {"form": form, "kind": kind, "study": study, "original": study, "back": admin.address(study)}
-    return page(
-        admin, request, "admin/studies/study/design.html", title="Design", button="Save the design", **context
-    )
+    return page(admin, request, "admin/studies/study/design.html", title="Design", button="Save the design", **context)
 
 
 def _dressed(form: DesignForm) -> DesignForm:

@@ -16,9 +16,7 @@ def page(
     """A page of the admin; `original` in the context is the row its breadcrumbs lead to."""
     request.current_app = admin.admin_site.name
     frame = admin.admin_site.each_context(request)
-    return TemplateResponse(
-        request, template, {**frame, "opts": admin.opts, "title": title, **context}, status=status
-    )
+    return TemplateResponse(request, template, {**frame, "opts": admin.opts, "title": title, **context}, status=status)
 
 
 def row(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Model:
@@ -27,3 +25,9 @@ def row(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Mo
     if not getattr(admin, f"has_{permission}_permission")(request, found):
         raise PermissionDenied
     return found
+
+
+def sentence(error: Exception) -> str:
+    """The one line of a refusal, as a page says it."""
+    line = str(error).rstrip(".")
+    return f"{line[:1].upper()}{line[1:]}."

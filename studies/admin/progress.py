@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from studies.models import Participant, Slot, Stimulus, Study
@@ -59,19 +59,3 @@ def progress(study: Study) -> Progress:
         # Nobody answers a stimulus twice, so a panel is a lower bound whatever one person is shown.
         people_needed=max(panel, -(-wanted // each)) if wanted else 0,
     )
-
-
-@dataclass(frozen=True)
-class Panels:
-    full: int
-    partly: int
-    empty: int
-
-
-def panels(study: Study) -> Panels:
-    """How many stimuli have all their answers, some, or none."""
-    free = study.slots.order_by().values("stimulus").annotate(free=Count("pk", filter=Q(filled=False)))
-    size = study.design["answers_per_stimulus"]
-    counts = [line["free"] for line in free]
-    full, empty = counts.count(0), counts.count(size)
-    return Panels(full, len(counts) - full - empty, empty)

@@ -3,18 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.db.models import F, Max, Min
+from django.db.models import Max, Min
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.safestring import mark_safe
 
 from studies import protocols
 from studies.models import Study
+from studies.protocols import Figure, Table
 from studies.reports import export as exporting
 from studies.reports import figures
-from studies.reports import results as reporting
+from studies.reports.results import result
 
 from .pages import page, row
-from .progress import panels, progress
 
 if TYPE_CHECKING:
     from .studies import StudyAdmin
@@ -26,20 +27,21 @@ def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     if study.opened_at is None:
         messages.error(request, f"Study {study.slug} is {study.state}: it has no answers yet.")
         return redirect(admin.address(study))
+    found = result(study)
+    median = found.counts["median_response_ms"]
     context: dict[str, Any] = {
         "study": study,
         "original": study,
         "kind": protocols.get(study.protocol),
-        "progress": progress(study),
-        "panels": panels(study),
-        "times": times(study),
+        "counts": found.counts,
+        "median_seconds": None if median is None else median / 1000,
+        "span": study.trials.filter(counted=True).aggregate(first=Min("answered_at"), last=Max("answered_at")),
     }
-    if study.state == Study.State.CLOSED:
-        result = reporting.result(study)
+    if found.summary:
         context |= {
-            "result": result,
-            "summary": result.summary,
-            "figures": [(figure, figures.svg(figure)) for figure in result.summary.figures],
+            "headline": unbroken(found.summary.headline),
+            "tables": [in_cells(table) for table in found.summary.tables],
+            "figures": [shown(figure) for figure in found.summary.figures],
         }
     return page(admin, request, "admin/studies/study/results.html", title="Results", **context)
 
@@ -54,11 +56,27 @@ def export(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(exporting.zipped(study), content_type="application/zip", headers=headers)
 
 
-def times(study: Study) -> dict[str, Any]:
-    """When answers came, and how long they took: the median, by the server's clock."""
-    answered = study.trials.filter(counted=True)
-    span = answered.aggregate(first=Min("answered_at"), last=Max("answered_at"))
-    durations = answered.annotate(took=F("answered_at") - F("presented_at")).order_by("took")
-    n = durations.count()
-    median = durations.values_list("took", flat=True)[n // 2] if n else None
-    return {**span, "median_seconds": median.total_seconds() if median is not None else None}
+def shown(figure: Figure) -> dict[str, Any]:
+    """A figure with its drawing, and its numbers for whoever cannot see it."""
+    # The drawing is our own: its words are escaped where it is made.
+    drawing = mark_safe(figures.svg(figure))  # noqa: S308
+    return {"title": figure.title, "note": figure.note, "svg": drawing, "table": in_cells(figures.table(figure))}
+
+
+def in_cells(table: Table) -> dict[str, Any]:
+    """A table whose cells are words, numbers right-aligned."""
+    rows = [[{"text": _text(cell), "number": isinstance(cell, int | float)} for cell in cells] for cells in table.rows]
+    return {"title": table.title, "columns": table.columns, "rows": rows, "note": table.note}
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, float):
+        return f"{cell:.4g}"
+    return f"{cell:,}" if isinstance(cell, int) else unbroken(str(cell))
+
+
+def unbroken(text: str) -> str:
+    """The text with its percent signs kept beside their numbers."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")

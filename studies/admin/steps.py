@@ -14,7 +14,8 @@ from studies import lifecycle, tasks
 from studies.errors import StudyError
 from studies.models import Study
 
-from .pages import page, row
+from .describing import settings_of
+from .pages import page, row, sentence
 from .progress import Progress, progress
 
 if TYPE_CHECKING:
@@ -114,9 +115,7 @@ REOPEN = Step(
     _reopen_says,
     icon="play_arrow",
 )
-PAUSE = Step(
-    "pause", "Pause", (State.OPEN,), lifecycle.pause_study, "The study is paused.", _pause_says, icon="pause"
-)
+PAUSE = Step("pause", "Pause", (State.OPEN,), lifecycle.pause_study, "The study is paused.", _pause_says, icon="pause")
 CLOSE = Step(
     "close",
     "Close",
@@ -145,14 +144,15 @@ def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpRe
         if not found:
             messages.error(request, f"Study {study.slug} is {study.state}: there is nothing to {key}.")
             return redirect(admin.address(study))
-        context = {"step": found[0], "says": found[0].says(study, progress(study)), "study": study, "original": study}
+        says, design = found[0].says(study, progress(study)), settings_of(study)
+        context = {"step": found[0], "says": says, "design": design, "study": study, "original": study}
         return page(admin, request, "admin/studies/study/confirm.html", title=found[0].button, **context)
     # Also a step that does not fit is tried: the life cycle knows best why not, and has the last word anyway.
     chosen = found[0] if found else next(one for one in STEPS if one.key == key)
     try:
         chosen.act(study)
     except StudyError as error:
-        messages.error(request, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        messages.error(request, sentence(error))
         return redirect(admin.address(study))
     admin.log_change(request, study, chosen.done)
     messages.success(request, chosen.done)

@@ -1,6 +1,5 @@
 """Studies: the list, and the page of one study."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -12,17 +11,18 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from studies import lifecycle, protocols
-from studies.catalogue import catalogue
 from studies.errors import StudyError
 from studies.models import Artifact, Study
 
 from . import designing, results, steps
-from .pages import row
+from .describing import report_of, settings_of, stages
+from .pages import row, sentence
 from .progress import counted, progress
 
 
@@ -43,7 +43,7 @@ class ProtocolFilter(admin.SimpleListFilter):
 
 @admin.register(Study)
 class StudyAdmin(ModelAdmin):
-    list_display = ["what", "state_label", "how_far", "protocol_title", "link_button", "created_at"]
+    list_display = ["what", "state_label", "how_far", "protocol_title", "link_button", "added"]
     list_filter = ["state", ProtocolFilter]
     search_fields = ["title", "slug"]
     fields = ["title", "consent_text"]
@@ -69,6 +69,10 @@ class StudyAdmin(ModelAdmin):
     @display(description="Protocol", ordering="protocol")
     def protocol_title(self, study: Study) -> str:
         return protocols.get(study.protocol).title
+
+    @display(description="Added", ordering="created_at")
+    def added(self, study: Study) -> str:
+        return date_format(study.created_at, "j M Y")
 
     @display(description="Participant link")
     def link_button(self, study: Study) -> str:
@@ -128,10 +132,10 @@ class StudyAdmin(ModelAdmin):
             return super().change_view(request, object_id, form_url, extra_context)
         try:
             if request.method == "POST" and study.state not in lifecycle.NOT_YET_OPEN:
-                raise StudyError(f"Study {study.slug} is {study.state}: it can no longer be changed")
+                raise StudyError(f"study {study.slug} is {study.state}: it can no longer be changed")
             return super().change_view(request, object_id, form_url, {**(extra_context or {}), **self._about(study)})
         except StudyError as error:
-            messages.error(request, f"{error}.")
+            messages.error(request, sentence(error))
             return redirect(self.address(study))
 
     def save_model(self, request: HttpRequest, obj: Study, form: Any, change: bool) -> None:
@@ -172,51 +176,3 @@ def preparing(admin: StudyAdmin, request: HttpRequest, pk: int) -> HttpResponse:
 def waiting_results() -> int:
     """How many results the workers still have to compute, of all studies: results belong to none."""
     return Artifact.objects.filter(state__in=[Artifact.State.PENDING, Artifact.State.RUNNING]).count()
-
-
-def stages(study: Study) -> list[dict[str, Any]]:
-    """The stations of a study's life, with the time each was reached."""
-    State = Study.State
-    reached = [
-        ("Designed", study.created_at, {State.DRAFT}),
-        ("Prepared", study.prepared_at if study.state != State.DRAFT else None, {State.PREPARING, State.READY}),
-        ("Open", study.opened_at, {State.OPEN, State.PAUSED}),
-        ("Closed", study.closed_at, {State.CLOSED}),
-    ]
-    return [{"name": name, "at": at, "current": study.state in states} for name, at, states in reached]
-
-
-def settings_of(study: Study) -> list[dict[str, Any]]:
-    """The design as a table: each setting as its form calls it, its value, and what it means."""
-    fields = protocols.get(study.protocol).form(catalogue=catalogue()).fields
-    return [
-        {
-            "name": fields[name].label or name.replace("_", " ").capitalize() if name in fields else name,
-            "value": in_words(value),
-            "help": fields[name].help_text if name in fields else "",
-        }
-        for name, value in study.design.items()
-    ]
-
-
-def report_of(preparation: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What preparing found, one line a fact."""
-    return [(name.replace("_", " ").capitalize(), in_words(value)) for name, value in preparation.items()]
-
-
-def in_words(value: Any) -> str:
-    """A JSON value as a person would write it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None or value in ([], {}, ""):
-        return "–"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {in_words(one)}" for name, one in value.items())
-    if isinstance(value, list):
-        return ", ".join(in_words(one) for one in value)
-    # A digest says enough by its beginning.
-    return f"{value[:12]}…" if len(value) == 64 and value.isalnum() else str(value)

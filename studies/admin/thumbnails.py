@@ -26,9 +26,7 @@ def thumbnail(admin: ModelAdmin, request: HttpRequest, sha256: str) -> HttpRespo
         png = _draw(sha256)
         cache.set(key, png, WEEK)
     # The address names the content, so that a browser never has to ask again.
-    return HttpResponse(
-        png, content_type="image/png", headers={"Cache-Control": f"private, max-age={WEEK}, immutable"}
-    )
+    return HttpResponse(png, content_type="image/png", headers={"Cache-Control": f"private, max-age={WEEK}, immutable"})
 
 
 def _draw(sha256: str) -> bytes:

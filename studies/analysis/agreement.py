@@ -3,7 +3,7 @@
 All four depend on a panel only through its *answer pattern*, how many gave each answer. So the panels are reduced to
 distinct patterns and their frequencies, and a bootstrap over stimuli is a multinomial draw of those frequencies: its
 cost does not grow with the number of answers. But it takes the participants for granted: other people drawn from the
-same crowd would agree more, or less, and where some answer carelessly its 95 % intervals were seen to cover 60 to
+same crowd would agree more, or less, and where some answer carelessly its 95 % intervals were seen to cover 64 to
 85 %. So for yes and no answers the default interval is the two-way one of ``crossed`` (derived for this project; no
 published reference), by linearising each statistic, and the bootstrap stands beside it.
 

@@ -14,7 +14,7 @@ register = template.Library()
 TARGETS = (448, 320, 256, 192)
 LARGEST_ZOOM = 10
 #: What the page needs beside and below the picture: its margins, the question, the answers.
-BESIDE, BELOW = 32, 340
+BESIDE, BELOW = 32, 345
 
 
 @dataclass(frozen=True)

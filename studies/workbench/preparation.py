@@ -32,10 +32,18 @@ def prepare(study: Study, *, progress: Progress | None = None) -> None:
         if not specs:
             raise StudyError("the design gives no stimuli")
     except (StudyError, DesignError) as error:
-        Study.objects.filter(pk=study.pk).update(state=Study.State.DRAFT, problem=str(error))
-        study.refresh_from_db()
+        _give_up(study, str(error))
         raise StudyError(str(error)) from None
+    except Exception as error:
+        # A worker's log is not where a researcher looks: without this the study would seem to be prepared for ever.
+        _give_up(study, f"it stopped unexpectedly ({type(error).__name__}: {error})")
+        raise
     _write(study, specs, {**bench.notes, "classifiers": bench.classifier_digests()}, protocol.version)
+    study.refresh_from_db()
+
+
+def _give_up(study: Study, problem: str) -> None:
+    Study.objects.filter(pk=study.pk, state=Study.State.PREPARING).update(state=Study.State.DRAFT, problem=problem)
     study.refresh_from_db()
 
 
@@ -65,5 +73,5 @@ def _write(study: Study, specs: Iterable[StimulusSpec], report: dict, version: i
         Stimulus.objects.bulk_create(rows, batch_size=1000)
         row.preparation = report
         row.protocol_version = version
-        row.state, row.prepared_at = Study.State.READY, timezone.now()
-        row.save(update_fields=["preparation", "protocol_version", "state", "prepared_at"])
+        row.state, row.problem, row.prepared_at = Study.State.READY, "", timezone.now()
+        row.save(update_fields=["preparation", "protocol_version", "state", "problem", "prepared_at"])

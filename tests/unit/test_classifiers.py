@@ -150,7 +150,7 @@ def test_every_published_weight_of_a_classification_network_has_a_preprocessing(
 def test_an_own_network_is_loaded_with_its_checkpoint(own):
     file, checkpoint = own
     classifier = from_module(file, "small", checkpoint, **UNIT)
-    assert check(classifier, 16, 5) == 5
+    assert check(classifier, (16, 16), 5) == 5
     saved = safetensors.torch.load_file(checkpoint)
     assert all(torch.equal(value, saved[name]) for name, value in classifier.network.state_dict().items())
 
@@ -311,7 +311,7 @@ class Wrapped(nn.Module):
     ],
 )
 def test_a_network_that_is_no_classifier_of_these_classes_is_refused(change, said):
-    assert said in error_of(check, Classifier(Wrapped(change), **UNIT), 8, 5)
+    assert said in error_of(check, Classifier(Wrapped(change), **UNIT), (8, 8), 5)
 
 
 def test_the_digest_depends_on_every_tensor_and_on_nothing_else():

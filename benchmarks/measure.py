@@ -1,0 +1,54 @@
+"""How the benchmarks measure, and what on."""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from skimage import data
+from torchvision import models
+
+from explainers.classifiers import Classifier
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def alternating(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median seconds of each side, one after the other in every round; a first, uncounted round warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds + 1):
+        for name, run in sides.items():
+            start = time.perf_counter()
+            run()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def photograph() -> np.ndarray:
+    """A part of scikit-image's picture of an astronaut, 224 × 224."""
+    return np.ascontiguousarray(data.astronaut()[0:448:2, 60:508:2])
+
+
+def resnet18() -> Classifier:
+    torch.manual_seed(0)
+    return Classifier(models.resnet18(), mean=MEAN, std=STD)
+
+
+def arguments(description: str | None, **defaults: int) -> argparse.Namespace:
+    """Whole numbers from the command line, --threads among them, which is set at once."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in {**defaults, "threads": 2}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parsed = parser.parse_args()
+    torch.set_num_threads(parsed.threads)
+    return parsed
+
+
+def tell(benchmark: str, given: argparse.Namespace, **figures: Any) -> None:
+    """The one JSON line."""
+    print(json.dumps({"benchmark": benchmark, **vars(given), **figures}))

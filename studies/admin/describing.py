@@ -1,0 +1,56 @@
+"""A study in words: its design, what preparing found, the stations of its life."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from studies import protocols
+from studies.catalogue import catalogue
+from studies.models import Study
+
+
+def stages(study: Study) -> list[dict[str, Any]]:
+    """The stations of a study's life, with the time each was reached."""
+    State = Study.State
+    reached = [
+        ("Designed", study.created_at, {State.DRAFT}),
+        ("Prepared", study.prepared_at if study.state != State.DRAFT else None, {State.PREPARING, State.READY}),
+        ("Open", study.opened_at, {State.OPEN, State.PAUSED}),
+        ("Closed", study.closed_at, {State.CLOSED}),
+    ]
+    return [{"name": name, "at": at, "current": study.state in states} for name, at, states in reached]
+
+
+def settings_of(study: Study) -> list[dict[str, Any]]:
+    """The design as a table: each setting as its form calls it, its value, and what it means."""
+    fields = protocols.get(study.protocol).form(catalogue=catalogue()).fields
+    return [
+        {
+            "name": fields[name].label or name.replace("_", " ").capitalize() if name in fields else name,
+            "value": in_words(value),
+            "help": fields[name].help_text if name in fields else "",
+        }
+        for name, value in study.design.items()
+    ]
+
+
+def report_of(preparation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What preparing found, one line a fact."""
+    return [(name.replace("_", " ").capitalize(), in_words(value)) for name, value in preparation.items()]
+
+
+def in_words(value: Any) -> str:
+    """A JSON value as a person would write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or value in ([], {}, ""):
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {in_words(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(in_words(one) for one in value)
+    # A digest says enough by its beginning.
+    return f"{value[:12]}…" if len(value) == 64 and value.isalnum() else str(value)

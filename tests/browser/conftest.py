@@ -1,0 +1,38 @@
+import os
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests import reachable
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real Chromium, or the one line that says why these tests do not run."""
+    path = reachable.chromium()
+    # Playwright keeps an event loop in this thread; Django would take any query beside it for a mistake.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def browse(chromium, live_server):
+    """Open a fresh browser profile on the tests' server: `browse(java_script_enabled=False)` gives its first page."""
+    contexts = []
+
+    def fresh(**options):
+        contexts.append(chromium.new_context(base_url=live_server.url, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        return page
+
+    yield fresh
+    for context in contexts:
+        context.close()

@@ -1,0 +1,167 @@
+"""Prepare, Open, Pause, Close: by POST, for those who may, in the states that allow it; refused in one line."""
+
+import pytest
+from django.urls import reverse
+from kombu.exceptions import OperationalError
+
+from studies import lifecycle, protocols, tasks
+from studies.admin.steps import KEYS
+from studies.models import Slot, Study
+from tests.factories import make_study, open_study
+from tests.staff import researcher, said, staff, text
+
+pytestmark = pytest.mark.django_db
+
+State = Study.State
+
+
+def at(study: Study, key: str) -> str:
+    return reverse(f"admin:studies_study_{key}", args=[study.pk])
+
+
+def in_state(state: str) -> Study:
+    study = make_study(3)
+    if state in (State.OPEN, State.PAUSED, State.CLOSED):
+        lifecycle.open_study(study)
+    if state == State.PAUSED:
+        lifecycle.pause_study(study)
+    if state == State.CLOSED:
+        lifecycle.close_study(study)
+    if state in (State.DRAFT, State.PREPARING):
+        Study.objects.filter(pk=study.pk).update(state=state)
+    study.refresh_from_db()
+    assert study.state == state
+    return study
+
+
+@pytest.fixture
+def bell(monkeypatch) -> list:
+    """What reaches the queue instead of the queue."""
+    rung = []
+    monkeypatch.setattr(tasks.prepare, "delay", lambda *args, **kwargs: rung.append((args, kwargs)))
+    return rung
+
+
+ALLOWED = {
+    "prepare": {State.DRAFT: State.PREPARING, State.PREPARING: State.PREPARING, State.READY: State.PREPARING},
+    "open": {State.READY: State.OPEN, State.PAUSED: State.OPEN},
+    "pause": {State.OPEN: State.PAUSED},
+    "close": {State.OPEN: State.CLOSED, State.PAUSED: State.CLOSED},
+}
+
+
+@pytest.mark.parametrize("state", State.values)
+@pytest.mark.parametrize("key", KEYS)
+def test_a_step_does_what_it_may_and_is_refused_in_one_line_otherwise(key, state, bell):
+    study = in_state(state)
+    response = researcher().post(at(study, key), follow=True)
+    study.refresh_from_db()
+    assert study.state == ALLOWED[key].get(state, state)
+    (line,) = said(response)
+    if state not in ALLOWED[key]:
+        assert line.startswith(f"Study {study.slug} is {state}: ")
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize("state", State.values)
+@pytest.mark.parametrize("key", KEYS)
+def test_following_a_link_to_a_step_changes_nothing(key, state, bell):
+    study = in_state(state)
+    before = Study.objects.values().get(pk=study.pk)
+    page = researcher().get(at(study, key), follow=True)
+    assert page.status_code == 200
+    assert Study.objects.values().get(pk=study.pk) == before
+    assert bell == []
+    assert not Slot.objects.exists() or study.opened_at
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_step_needs_the_permission_to_change_studies(key, bell):
+    study = in_state(State.OPEN if key in ("pause", "close") else State.READY)
+    before = Study.objects.values().get(pk=study.pk)
+    assert staff("view_study").post(at(study, key)).status_code == 403
+    assert Study.objects.values().get(pk=study.pk) == before
+
+
+def test_opening_an_unprepared_study_says_what_to_do_first():
+    study = in_state(State.DRAFT)
+    response = researcher().post(at(study, "open"), follow=True)
+    assert said(response) == [f"Study {study.slug} is draft: prepare it first."]
+    assert not Slot.objects.exists()
+
+
+def test_before_opening_the_frozen_design_is_shown_and_what_cannot_be_undone():
+    words = text(researcher().get(at(in_state(State.READY), "open")))
+    assert "Opening cannot be undone" in words
+    assert "3 stimuli with 5 answers each make 15 answers, from 5 people or more" in words
+    assert "Answers per stimulus 5" in words
+
+
+def test_before_closing_the_missing_answers_are_counted():
+    words = text(researcher().get(at(in_state(State.OPEN), "close")))
+    assert "Closing cannot be undone" in words
+    assert "15 of 15 answers are still missing" in words
+
+
+def test_preparing_rings_the_workers_bell_with_the_id_once_it_is_stored(bell, django_capture_on_commit_callbacks):
+    study = in_state(State.DRAFT)
+    with django_capture_on_commit_callbacks(execute=False):
+        researcher().post(at(study, "prepare"))
+        assert bell == []
+    with django_capture_on_commit_callbacks(execute=True):
+        researcher().post(at(study, "prepare"))
+    assert bell == [((study.pk,), {})]
+
+
+def test_while_a_worker_prepares_the_page_says_so_and_then_loads_itself_anew(bell):
+    study = in_state(State.PREPARING)
+    client = researcher()
+    page = client.get(at(study, "change"))
+    assert "A worker prepares this study" in text(page)
+    assert f'hx-get="{at(study, "preparing")}"' in page.content.decode()
+    assert "HX-Refresh" not in client.get(at(study, "preparing"))
+    Study.objects.filter(pk=study.pk).update(state=State.READY)
+    assert client.get(at(study, "preparing"))["HX-Refresh"] == "true"
+    assert at(study, "preparing") not in client.get(at(study, "change")).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_that_cannot_be_reached_leaves_a_draft_with_the_reason(monkeypatch):
+    def unreachable(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(tasks.prepare, "delay", unreachable)
+    study = in_state(State.DRAFT)
+    response = researcher().post(at(study, "prepare"), follow=True)
+    assert said(response) == [f"Study {study.slug}: the queue of the workers cannot be reached."]
+    study.refresh_from_db()
+    assert (study.state, study.problem) == (State.DRAFT, "the queue of the workers cannot be reached")
+
+
+def test_what_went_wrong_in_a_worker_is_shown_with_the_study(monkeypatch):
+    study = in_state(State.PREPARING)
+
+    def broken(design, bench):
+        raise RuntimeError("the graphics card is gone")
+
+    monkeypatch.setattr(protocols.get(study.protocol), "stimuli", broken)
+    with pytest.raises(RuntimeError):
+        tasks.prepare(study.pk)
+    words = text(researcher().get(at(study, "change")))
+    assert "The last preparation failed." in words
+    assert "It stopped unexpectedly (RuntimeError: the graphics card is gone)" in words
+    study.refresh_from_db()
+    assert study.state == State.DRAFT
+
+
+def test_a_step_is_written_down_in_the_history():
+    study = in_state(State.READY)
+    client = researcher()
+    client.post(at(study, "open"))
+    assert "The study is open" in text(client.get(at(study, "history")))
+
+
+def test_closing_leads_to_the_results():
+    study = open_study(2, 1)
+    response = researcher().post(at(study, "close"))
+    assert response["Location"] == at(study, "results")
