@@ -232,7 +232,7 @@ def test_the_results_of_a_closed_study_have_a_headline_a_table_and_figures():
     assert "Rectified top-1 error, R" in words
     content = page.content.decode()
     assert content.count("<svg") >= 2
-    assert content.count("<details>") == len(page.context["figures"]) == 2
+    assert content.count("<details>") == len(page.context["figures"]) >= 2
     assert page.context["figures"][0]["table"]["rows"][-1] == [
         {"text": "3", "number": True},
         {"text": "2", "number": True},
