@@ -8,19 +8,17 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from studies import protocols
 from studies.models import Stimulus, Trial
 from studies.protocols import Table
-from studies.reports import columns, export, figures, files, psychds, recompute, tables
+from studies.reports import columns, export, figures, files, psychds, recompute
 from studies.workbench.recipes import digest
 from tests.factories import answered_study, open_study
 
@@ -195,33 +193,6 @@ def test_the_download_holds_the_same_files(exported):
         [],
         [f"{study.slug}/{psychds.NAME}"],
     )
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_export_is_of_one_moment_while_answers_come_in(tmp_path, monkeypatch):
-    if connection.vendor != "sqlite":
-        pytest.skip("another engine has a test of its own")
-    study = answered_study(close=False)
-    write_answers = tables.answers
-
-    def withdraw() -> None:
-        try:
-            Trial.objects.filter(study=study).update(counted=False, exclusion="late")
-        finally:
-            connection.close()
-
-    def meanwhile(study):
-        other = threading.Thread(target=withdraw)
-        other.start()
-        other.join(timeout=20)
-        assert not other.is_alive(), "an export must not keep anybody from answering"
-        return write_answers(study)
-
-    monkeypatch.setattr(tables, "answers", meanwhile)
-    export.write(study, tmp_path / "export")
-    assert recompute.main(tmp_path / "export") == 0
-    assert {row["counted"] for row in read(tmp_path / "export", "answers.csv")} == {"1"}
-    assert not Trial.objects.filter(study=study, counted=True).exists()
 
 
 # --- what is in the files ---------------------------------------------------------------------------------------------

@@ -78,3 +78,9 @@ def test_several_series_stand_side_by_side_with_a_legend(kind):
 def test_a_figure_with_very_many_points_stays_small():
     points = {"name": "people", "x": list(range(20_000)), "y": [0.5] * 20_000, "marked": 0.5}
     assert len(figures.svg(Figure("people", "scatter", "People", "x", "y", [points]))) < 200_000
+
+
+def test_large_panels_have_no_labels_that_run_into_each_other():
+    series = [{"name": "images", "x": list(range(100)), "y": [7] * 100}]
+    text = figures.svg(Figure("many", "bars", "Many", "x", "y", series))
+    assert len(re.findall(r"<text", text)) < 2 * figures.MOST_LABELS
