@@ -27,6 +27,18 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "export.md").read_tex
 
 
 @pytest.fixture
+def drawn():
+    """For tests that are about the figures too."""
+
+
+@pytest.fixture(autouse=True)
+def figures_are_drawn_only_where_they_matter(request, monkeypatch):
+    """Drawing takes most of the time of an export; figures have tests of their own."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(figures, "svg", lambda figure: "<svg/>")
+
+
+@pytest.fixture
 def exported(tmp_path):
     study = answered_study()
     export.write(study, tmp_path / "export")
@@ -128,8 +140,9 @@ def test_the_exports_own_program_agrees_for_other_panels_and_thresholds(
 # --- the folder -------------------------------------------------------------------------------------------------------
 
 
-def test_exported_twice_only_the_time_stamp_differs(exported, tmp_path):
+def test_exported_twice_only_the_time_stamp_differs(drawn, exported, tmp_path):
     study, folder = exported
+    assert "<path" in (folder / "figures" / "positive_answers.svg").read_text()
     export.write(study, tmp_path / "again")
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     again = sorted(str(p.relative_to(tmp_path / "again")) for p in (tmp_path / "again").rglob("*") if p.is_file())
