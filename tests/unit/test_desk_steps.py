@@ -7,6 +7,7 @@ from kombu.exceptions import OperationalError
 from studies import lifecycle, protocols, tasks
 from studies.admin.steps import KEYS
 from studies.models import Slot, Study
+from studies.workbench import doorbell
 from tests.factories import make_study, open_study
 from tests.staff import researcher, said, staff, text
 
@@ -38,7 +39,7 @@ def in_state(state: str) -> Study:
 def bell(monkeypatch) -> list:
     """What reaches the queue instead of the queue."""
     rung = []
-    monkeypatch.setattr(tasks.prepare, "delay", lambda *args, **kwargs: rung.append((args, kwargs)))
+    monkeypatch.setattr(doorbell, "ring_for_study", lambda study_id: rung.append(study_id) or True)
     return rung
 
 
@@ -110,7 +111,7 @@ def test_preparing_rings_the_workers_bell_with_the_id_once_it_is_stored(bell, dj
         assert bell == []
     with django_capture_on_commit_callbacks(execute=True):
         researcher().post(at(study, "prepare"))
-    assert bell == [((study.pk,), {})]
+    assert bell == [study.pk]
 
 
 def test_while_a_worker_prepares_the_page_says_so_and_then_loads_itself_anew(bell):
@@ -126,16 +127,16 @@ def test_while_a_worker_prepares_the_page_says_so_and_then_loads_itself_anew(bel
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_queue_that_cannot_be_reached_leaves_a_draft_with_the_reason(monkeypatch):
+def test_a_queue_that_cannot_be_reached_is_said_and_the_study_waits_for_it(monkeypatch):
     def unreachable(*args, **kwargs):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(tasks.prepare, "delay", unreachable)
+    monkeypatch.setattr("celery.current_app.send_task", unreachable)
     study = in_state(State.DRAFT)
-    response = researcher().post(at(study, "prepare"), follow=True)
-    assert said(response) == [f"Study {study.slug}: the queue of the workers cannot be reached."]
+    words = text(researcher().post(at(study, "prepare"), follow=True))
+    assert "The queue of the workers cannot be reached; it begins when the queue is back" in words
     study.refresh_from_db()
-    assert (study.state, study.problem) == (State.DRAFT, "the queue of the workers cannot be reached")
+    assert study.state == State.PREPARING
 
 
 def test_what_went_wrong_in_a_worker_is_shown_with_the_study(monkeypatch):
