@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from torchvision import models
 
 from explainers.classifiers import Classifier
 
+STAT = Path("/proc/stat")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -50,5 +53,22 @@ def arguments(description: str | None, **defaults: int) -> argparse.Namespace:
 
 
 def tell(benchmark: str, given: argparse.Namespace, **figures: Any) -> None:
-    """The one JSON line."""
-    print(json.dumps({"benchmark": benchmark, **vars(given), **figures}))
+    """The one JSON line. others: processors kept busy by other programs meanwhile, on average; a run with much of that
+    measures the machine's other work."""
+    print(json.dumps({"benchmark": benchmark, **vars(given), **figures, "others": _others()}))
+
+
+def _ticks() -> tuple[float, float]:
+    """Seconds since some time, and processor seconds that others have spent since some time; on Linux."""
+    user, nice, system, *_ = (int(number) for number in STAT.read_text().split("\n")[0].split()[1:])
+    return time.monotonic(), (user + nice + system) / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
+
+
+_START = _ticks() if STAT.exists() else None
+
+
+def _others() -> float | None:
+    if _START is None:
+        return None
+    now, busy = _ticks()
+    return round(max(busy - _START[1], 0) / (now - _START[0]), 2)

@@ -45,10 +45,11 @@ def naive_prototypes(kernel: np.ndarray, count: int) -> list[int]:
 def naive_criticisms(kernel: np.ndarray, prototypes: list[int], count: int, regularizer: float) -> list[int]:
     """Each step anew over all candidates, with the inverse of the chosen criticisms' kernel."""
     n = len(kernel)
+    means = kernel.sum(0) / n
     chosen: list[int] = []
     for _ in range(count):
         candidates = np.setdiff1d(np.arange(n), prototypes + chosen)
-        witness = kernel.sum(0)[candidates] / n - kernel[prototypes, :][:, candidates].sum(0) / len(prototypes)
+        witness = means[candidates] - kernel[prototypes, :][:, candidates].sum(0) / len(prototypes)
         residual = np.diagonal(kernel)[candidates]
         if chosen:
             inverse = np.linalg.inv(kernel[chosen, :][:, chosen])

@@ -120,7 +120,7 @@ DEVICE = env.text("DEVICE")  # empty: cuda where there is one, else cpu
 # Seconds after which the work of a worker that went silent is given to another; no batch may take longer.
 WORK_LEASE = int(env.text("WORK_LEASE", "600"))
 SWEEP_SECONDS = 30
-CELERY_BROKER_URL = BROKER_URL or "filesystem://localhost"
+CELERY_BROKER_URL = BROKER_URL or "filesystem://localhost/"
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _queue = DATA_DIR / "queue"
     _queue.mkdir(exist_ok=True)

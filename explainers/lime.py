@@ -71,8 +71,7 @@ def fit_surrogate(
     support = candidates[_support(weighted_design[:, candidates], weighted_response, n_features)]
     if not len(support):
         return Surrogate(nothing, mean_score, 0.0, "the score hardly changes, whichever superpixels are present")
-    fitted, *_ = np.linalg.lstsq(weighted_design[:, support], weighted_response, rcond=None)
-    residual = weighted_response - weighted_design[:, support] @ fitted
+    fitted, residual = _least_squares(weighted_design[:, support], weighted_response)
     coefficients = nothing
     coefficients[support] = fitted
     r2 = 1 - float(residual @ residual) / float(weighted_response @ weighted_response)
@@ -297,6 +296,15 @@ def _distinct(design: np.ndarray) -> np.ndarray:
     """
     _, first = np.unique(np.packbits(design != design[0], axis=0), axis=1, return_index=True)
     return np.sort(first)
+
+
+def _least_squares(design: np.ndarray, response: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients [k] and residual [n], from the k × k Gram matrix: a decomposition of the tall design is many times
+    slower. The second pass gives back the digits that squaring the design has cost."""
+    inverse = np.linalg.pinv(design.T @ design, hermitian=True)
+    fitted = inverse @ (design.T @ response)
+    fitted += inverse @ (design.T @ (response - design @ fitted))
+    return fitted, response - design @ fitted
 
 
 def _support(weighted_design: np.ndarray, weighted_response: np.ndarray, n_features: int) -> np.ndarray:

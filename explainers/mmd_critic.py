@@ -16,17 +16,19 @@ Prototypes are no criticisms. Scores within 1e-12 of the best are ties, which th
 does not choose among duplicates. A point that duplicates a criticism has r_j = 0 and comes after all that do not.
 
 Cost: O(n) a prototype, with a running sum; O(n·m) a criticism, with an incremental pivoted Cholesky decomposition.
-From features no n × n kernel is held: blocks are streamed for k̄ (n²·f multiplications, half of the full product), and
-only the columns of chosen points are computed after that. Everything is summed in float64.
+From features no n × n kernel is held: blocks are streamed for k̄ (n²·f/2 multiplications), and only the columns of
+chosen points are computed after that. Products run on the features' device; the bookkeeping, on one number a point, on
+the processor. Everything is computed and summed in float64.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,7 +40,7 @@ _BANDWIDTH_POINTS = 5000
 _BLOCK_ON_CPU, _BLOCK_ON_GPU = 1024, 8192
 
 _TIE = 1e-12
-# Share of the largest K_jj; kernels computed in float32 are symmetric to about 1e-6.
+# Share of the largest K_jj, for one entry; kernels computed in float32 are symmetric to about 1e-6.
 _ASYMMETRY = 1e-4
 # Share of K_jj under which a residual is rounding error: the point duplicates what has been chosen.
 _NOTHING_LEFT = 1e-10
@@ -112,21 +114,16 @@ def select_from_kernel(
         raise MethodError(f"a kernel is a square matrix, not {list(kernel.shape)}")
     kernel = kernel.to(torch.float64)
     _check_counts(len(kernel), n_prototypes, n_criticisms)
-    means = kernel.mean(0)
+    means, diagonal = kernel.mean(0), kernel.diagonal()
     if not bool(means.isfinite().all()):
         raise MethodError(f"column {int((~means.isfinite()).nonzero()[0])} of the kernel holds NaN or infinity")
-    diagonal = kernel.diagonal().clone()
     if bool((diagonal < 0).any()):
         raise MethodError(f"the kernel is negative at {int((diagonal < 0).nonzero()[0])} on its diagonal")
-    if _asymmetry(kernel) > _ASYMMETRY * float(diagonal.max()):
-        raise MethodError("the kernel is not symmetric")
-    return _select(means, diagonal, kernel.__getitem__, n_prototypes, n_criticisms, regularizer, None)
-
-
-def _asymmetry(kernel: Tensor) -> float:
-    """The largest |K_ij − K_ji|, in strips: a whole transposed copy would be most of the time of a selection."""
-    strips = [slice(start, start + 256) for start in range(0, len(kernel), 256)]
-    return max(float((kernel[strip] - kernel[:, strip].T).abs_().max()) for strip in strips)
+    asymmetry = float((means - kernel.mean(1)).abs().max()) * math.sqrt(len(kernel))
+    if asymmetry > _ASYMMETRY * float(diagonal.max()):
+        raise MethodError("the kernel is not symmetric: its rows and columns have different means")
+    rows = kernel.numpy().__getitem__ if kernel.device.type == "cpu" else lambda index: kernel[index].cpu().numpy()
+    return _select(means, diagonal, rows, n_prototypes, n_criticisms, regularizer, None)
 
 
 def select_from_features(
@@ -139,23 +136,24 @@ def select_from_features(
 ) -> PrototypesAndCriticisms:
     """Choose from n points with features [n, f], finite, by the kernel exp(−γ·‖x − y‖²).
 
-    gamma: γ; None: `median_bandwidth(features)`. The rest as for `select_from_kernel`. Memory beside the input: a
-    float64 copy where it is not float64 already, and (n_criticisms + 10)·n numbers.
+    gamma: γ; None: `median_bandwidth(features)`. The rest as for `select_from_kernel`. Memory beside the input: some
+    blocks, (n_criticisms + 10)·n numbers, and what `median_bandwidth` needs before.
     """
     _check_parameters(regularizer, gamma)
     features = _check_features(features)
     _check_counts(len(features), n_prototypes, n_criticisms)
     if gamma is None:
         gamma = median_bandwidth(features)
-    points = features.to(torch.float64)
-    squares = _squares(points)
+    squares = torch.cat([block.square().sum(1) for _, block in _in_blocks(features)])
 
-    def column(index: int) -> Tensor:
-        values = _rbf(points @ points[index], squares, squares[index], gamma)
+    def column(index: int) -> np.ndarray:
+        point = features[index].to(torch.float64)
+        products = torch.cat([block @ point for _, block in _in_blocks(features)])
+        values = _rbf(products, squares, squares[index], gamma)
         values[index] = 1
-        return values
+        return values.cpu().numpy()
 
-    means = _column_means(points, squares, gamma)
+    means = _column_means(features, squares, gamma)
     return _select(means, torch.ones_like(squares), column, n_prototypes, n_criticisms, regularizer, gamma)
 
 
@@ -168,7 +166,7 @@ def median_bandwidth(features: Tensor) -> float:
     features = _check_features(features)
     n = min(len(features), _BANDWIDTH_POINTS)
     points = features[torch.arange(n, device=features.device) * len(features) // n].to(torch.float64)
-    squares = _squares(points)
+    squares = points.square().sum(1)
     distances = _squared_distances(points @ points.T, squares[:, None], squares)
     distances = distances[~torch.eye(n, dtype=torch.bool, device=points.device)]  # each pair twice: the same median
     zero = _TIE * float(squares.max())
@@ -189,103 +187,113 @@ def _median(values: Tensor) -> float:
 def _select(
     means: Tensor,
     diagonal: Tensor,
-    column: Callable[[int], Tensor],
+    column: Callable[[int], np.ndarray],
     n_prototypes: int,
     n_criticisms: int,
     regularizer: float,
     gamma: float | None,
 ) -> PrototypesAndCriticisms:
     """means: column means of the kernel. column: one of its columns. All float64 [n]."""
-    tie = _TIE * float(diagonal.max())
-    free = torch.zeros_like(means)  # −infinity once chosen
-    prototypes, objective, sums = _prototypes(means, diagonal, column, n_prototypes, free, tie)
-    witness = means - sums / n_prototypes
-    criticisms = _criticisms(witness.abs(), diagonal, column, n_criticisms, free, tie, regularizer)
-    device = means.device
+    k_bar, k_diagonal = means.cpu().numpy(), diagonal.cpu().numpy()
+    tie = _TIE * float(k_diagonal.max())
+    prototypes, objective, sums = _prototypes(k_bar, k_diagonal, column, n_prototypes, tie)
+    distance = np.abs(k_bar - sums / n_prototypes)
+    criticisms = _criticisms(distance, k_diagonal, column, prototypes, n_criticisms, tie, regularizer)
     return PrototypesAndCriticisms(
-        torch.tensor(prototypes, dtype=torch.int64, device=device),
-        torch.tensor(criticisms, dtype=torch.int64, device=device),
-        torch.tensor(objective, dtype=torch.float64, device=device),
+        torch.tensor(prototypes, dtype=torch.int64, device=means.device),
+        torch.tensor(criticisms, dtype=torch.int64, device=means.device),
+        torch.tensor(objective, dtype=torch.float64, device=means.device),
         gamma,
     )
 
 
 def _prototypes(
-    means: Tensor, diagonal: Tensor, column: Callable[[int], Tensor], count: int, free: Tensor, tie: float
-) -> tuple[list[int], list[float], Tensor]:
-    """The indices, J_b after each, and the sum of their columns. Marks them in `free`."""
-    chosen, objective = [], []
-    sums = torch.zeros_like(means)
+    means: np.ndarray, diagonal: np.ndarray, column: Callable[[int], np.ndarray], count: int, tie: float
+) -> tuple[list[int], list[float], np.ndarray]:
+    """The indices, J_b after each, and the sum of their columns."""
+    chosen: list[int] = []
+    objective: list[float] = []
+    twice_means = 2 * means  # −infinity once chosen
+    costs = diagonal.copy()  # 2·Σ K_ij + K_jj
+    scores = np.empty_like(means)
     affinity = within = 0.0  # Σ k̄_j and Σ K_ij over what has been chosen
     for size in range(1, count + 1):
-        scores = torch.add(diagonal, sums, alpha=2).div_(-size).add_(means, alpha=2)
-        best = _best(scores, free, tie)
-        affinity += float(means[best])
-        within += float(diagonal[best] + 2 * sums[best])
+        np.divide(costs, -size, out=scores)
+        scores += twice_means
+        best = _best(scores, tie)
+        affinity += means[best]
+        within += costs[best]
         objective.append(2 * affinity / size - within / size**2)
-        sums += column(best)
-        free[best] = -math.inf
+        costs += 2 * column(best)
+        twice_means[best] = -math.inf
         chosen.append(best)
-    return chosen, objective, sums
+    return chosen, objective, (costs - diagonal) / 2
 
 
 def _criticisms(
-    distance: Tensor,
-    diagonal: Tensor,
-    column: Callable[[int], Tensor],
+    distance: np.ndarray,
+    diagonal: np.ndarray,
+    column: Callable[[int], np.ndarray],
+    prototypes: list[int],
     count: int,
-    free: Tensor,
     tie: float,
     regularizer: float,
 ) -> list[int]:
-    """distance: |witness|. Marks the chosen in `free`."""
+    """distance: |witness|."""
     chosen: list[int] = []
-    residual = diagonal.clone()
+    distance[prototypes] = -math.inf
+    residual = diagonal.copy()
     floor = diagonal * _NOTHING_LEFT
-    factor = distance.new_empty(count, len(distance))  # rows of the Cholesky factor, transposed
+    factor = np.empty((count, len(distance)))  # the Cholesky factor, transposed
     for size in range(count):
         scores = distance
         if regularizer > 0:  # 0 · log 0 is not 0 to a computer
-            scores = residual.log().mul_(regularizer).add_(distance)
-        best = _best(scores, free, tie)
+            with np.errstate(divide="ignore"):
+                scores = np.log(residual)
+            scores *= regularizer
+            scores += distance
+        best = _best(scores, tie)
+        if scores[best] == -math.inf:  # only duplicates are left
+            best = int((distance > -math.inf).argmax())
         chosen.append(best)
-        free[best] = -math.inf
-        pivot = float(residual[best])
-        if pivot > 0:
-            row = factor[size]
-            torch.mv(factor[:size].T, factor[:size, best], out=row)
-            row.neg_().add_(column(best)).div_(math.sqrt(pivot))
-            residual.addcmul_(row, row, value=-1)
-            residual.masked_fill_(residual <= floor, 0)
+        distance[best] = -math.inf
+        row = factor[size]
+        if residual[best] > 0:
+            np.subtract(column(best), factor[:size, best] @ factor[:size], out=row)
+            row /= math.sqrt(residual[best])
+            residual -= row * row
+            residual[residual <= floor] = 0
         else:
-            factor[size] = 0
+            row[:] = 0
     return chosen
 
 
-def _best(scores: Tensor, free: Tensor, tie: float) -> int:
-    """The lowest free index whose score is within `tie` of the best."""
-    scores = scores + free
-    best = float(scores.max())
-    if best == -math.inf:  # only duplicates are left
-        return int((free == 0).nonzero()[0])
-    return int((scores >= best - tie).byte().argmax())
+def _best(scores: np.ndarray, tie: float) -> int:
+    """The lowest index whose score is within `tie` of the best."""
+    return int((scores >= scores.max() - tie).argmax())
 
 
-def _column_means(points: Tensor, squares: Tensor, gamma: float) -> Tensor:
+def _in_blocks(features: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The rows in float64, some at a time: a second copy of everything could be the larger part of the memory."""
+    size = _BLOCK_ON_CPU if features.device.type == "cpu" else _BLOCK_ON_GPU
+    for start in range(0, len(features), size):
+        rows = slice(start, start + size)
+        yield rows, features[rows].to(torch.float64)
+
+
+def _column_means(features: Tensor, squares: Tensor, gamma: float) -> Tensor:
     """Of the kernel, of which only the blocks on and above the diagonal are computed, one at a time."""
     sums = torch.zeros_like(squares)
-    size = _BLOCK_ON_CPU if points.device.type == "cpu" else _BLOCK_ON_GPU
-    blocks = [slice(start, start + size) for start in range(0, len(points), size)]
-    for i, rows in enumerate(blocks):
-        for columns in blocks[i:]:
-            products = points[rows] @ points[columns].T
-            kernel = _rbf(products, squares[rows, None], squares[columns], gamma)
-            if columns is rows:
+    for rows, block in _in_blocks(features):
+        for offset, other in _in_blocks(features[rows.start :]):
+            columns = slice(rows.start + offset.start, rows.start + offset.stop)
+            kernel = _rbf(block @ other.T, squares[rows, None], squares[columns], gamma)
+            if columns == rows:
                 kernel.fill_diagonal_(1)
             else:
                 sums[rows] += kernel.sum(1)
             sums[columns] += kernel.sum(0)
-    return sums / len(points)
+    return sums / len(features)
 
 
 def _rbf(products: Tensor, squares: Tensor, other_squares: Tensor, gamma: float) -> Tensor:
@@ -295,10 +303,6 @@ def _rbf(products: Tensor, squares: Tensor, other_squares: Tensor, gamma: float)
 
 def _squared_distances(products: Tensor, squares: Tensor, other_squares: Tensor) -> Tensor:
     return products.mul_(-2).add_(squares).add_(other_squares).clamp_min_(0)
-
-
-def _squares(points: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(points, dim=1).square()
 
 
 def _check_parameters(regularizer: float, gamma: float | None) -> None:
@@ -324,7 +328,8 @@ def _check_features(features: Tensor) -> Tensor:
         raise MethodError(
             f"features must be floating-point numbers [n, f], not {features.dtype} {list(features.shape)}"
         )
-    finite = features.sum(1, dtype=torch.float64).isfinite()
-    if not bool(finite.all()):
-        raise MethodError(f"the features of point {int((~finite).nonzero()[0])} hold NaN or infinity")
+    for rows, block in _in_blocks(features):
+        broken = ~block.isfinite().all(1)
+        if bool(broken.any()):
+            raise MethodError(f"the features of point {rows.start + int(broken.nonzero()[0])} hold NaN or infinity")
     return features

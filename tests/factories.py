@@ -1,12 +1,25 @@
 """Image sets and studies as rows, without PyTorch: what `import_*` and `prepare` would have left behind."""
 
+from datetime import timedelta
 from itertools import count
 
 import numpy as np
+from django.utils import timezone
 
 from explainers.images import encode_png
-from studies import lifecycle, storage
-from studies.models import Classifier, Condition, Image, ImageClass, ImageSet, Stimulus, Study
+from studies import lifecycle, participation, storage
+from studies.models import (
+    Classifier,
+    Condition,
+    Image,
+    ImageClass,
+    ImageSet,
+    Participant,
+    Slot,
+    Stimulus,
+    Study,
+    Trial,
+)
 from studies.workbench.recipes import digest
 
 CLASSES = ("accordion", "saxophone", "grand_piano")
@@ -94,4 +107,55 @@ def open_study(n_stimuli: int = 3, answers_per_stimulus: int = 5, **options) -> 
     """The same, opened."""
     study = make_study(n_stimuli, answers_per_stimulus, **options)
     lifecycle.open_study(study)
+    return study
+
+
+def answered_study(
+    n_stimuli: int = 12, panel: int = 5, people: int = 15, *, close: bool = True, seed: int = 0, **design
+):
+    """A study in which so many people with minds of their own gave every answer wanted; written as rows, not played.
+
+    The people take turns, so that a panel is five different ones; `people` must be at least `panel`.
+    """
+    study = open_study(n_stimuli, panel, **design)
+    random, start = np.random.default_rng(seed), timezone.now()
+    consent = participation.current_consent(study)
+    participants = Participant.objects.bulk_create(
+        Participant(
+            study=study,
+            token_sha256=participation.token_hash(f"{study.pk}-{n}"),
+            consent=consent,
+            consented_at=start,
+            started_at=start,
+            finished_at=start + timedelta(hours=1),
+            completion_code=f"FINISHED{n:02}",
+        )
+        for n in range(people)
+    )
+    slots = list(study.slots.order_by("stimulus__number", "slot_no"))
+    relevant = dict(zip(sorted({slot.stimulus_id for slot in slots}), random.random(n_stimuli), strict=True))
+    trials = []
+    for n, slot in enumerate(slots):
+        shown = start + timedelta(seconds=5 * n)
+        took = int(random.lognormal(7.3, 0.5))
+        trials.append(
+            Trial(
+                study=study,
+                participant=participants[n % people],
+                stimulus_id=slot.stimulus_id,
+                position=n // people + 1,
+                claimed_at=shown,
+                presented_at=shown,
+                answered_at=shown + timedelta(milliseconds=took + 120),
+                answer="yes" if random.random() < relevant[slot.stimulus_id] else "no",
+                response_ms=took,
+                counted=True,
+            )
+        )
+    for slot, trial in zip(slots, Trial.objects.bulk_create(trials, batch_size=2000), strict=True):
+        slot.holder, slot.filled = trial, True
+    Slot.objects.bulk_update(slots, ["holder", "filled"], batch_size=200)
+    if close:
+        lifecycle.close_study(study)
+    study.refresh_from_db()
     return study

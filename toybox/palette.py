@@ -24,7 +24,6 @@ PAINTS = {
         "royal": "3c66b4",
         "indigo": "50498f",
         "plum": "934f95",
-        "orchid": "c58bc7",
         "rose": "e98aa4",
         "cream": "fbf1dc",
         "chocolate": "7a4e38",

@@ -12,7 +12,7 @@ from .things import KINDS
 
 SIDE = 128  # pixels of a picture
 DETAIL = 2  # scenes are painted this much larger, then reduced
-TRUTH_IS_LARGEST = 0.88  # share of scenes in which this is certain; otherwise the truth is any of the things
+TRUTH_IS_LARGEST = 0.9  # share of scenes in which this is certain; otherwise the truth is any of the things
 ABSENT, PROMINENT = 0.04, 0.97  # chances of a "yes": for a class that is not in the picture, for a large whole thing
 
 _HOW_MANY = (0.46, 0.34, 0.20)  # chances of one, two and three things
@@ -50,7 +50,7 @@ def scene(truth: str, rng: np.random.Generator) -> Scene:
     others = rng.choice([name for name in KINDS if name != truth], size=count - 1, replace=False).tolist()
     rank = 0 if rng.random() < TRUTH_IS_LARGEST else int(rng.integers(count))
     names = [*others[:rank], truth, *others[rank:]]
-    radii = [rng.uniform(low, high) for low, high in _RADII[count]]
+    radii = sorted((rng.uniform(low, high) for low, high in _RADII[count]), reverse=True)
     n = SIDE * DETAIL
     canvas = ground(n, rng)
     lying_on = canvas[n // 4 : -n // 4, n // 4 : -n // 4].mean(axis=(0, 1))

@@ -15,7 +15,7 @@ from .network import ToyboxNet, toybox_net
 from .scenes import scene
 
 TRAINING_SEED = 1959  # must differ from the evaluation seed
-SCENES_PER_CLASS = 200  # few enough to leave the classifier some true errors
+SCENES_PER_CLASS = 230  # few enough to leave the classifier some true errors
 EPOCHS = 12
 BATCH = 64
 RATE = 0.004

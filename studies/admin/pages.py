@@ -27,7 +27,7 @@ def row(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Mo
     return found
 
 
-def sentence(error: Exception) -> str:
-    """The one line of a refusal, as a page says it."""
+def sentence(error: Exception | str) -> str:
+    """One line, as a page says it."""
     line = str(error).rstrip(".")
     return f"{line[:1].upper()}{line[1:]}."

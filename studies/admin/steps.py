@@ -149,5 +149,8 @@ def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpRe
         messages.error(request, sentence(error))
         return redirect(admin.address(study))
     admin.log_change(request, study, chosen.done)
-    messages.success(request, chosen.done)
+    if study.problem:
+        messages.warning(request, sentence(f"study {study.slug}: {study.problem}"))
+    else:
+        messages.success(request, chosen.done)
     return redirect(admin.address(study, "results" if study.state == State.CLOSED else "change"))

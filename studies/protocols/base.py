@@ -104,6 +104,8 @@ class Protocol:
     #: One sentence for the researcher who chooses.
     description: ClassVar[str]
     form_class: ClassVar[type[DesignForm]] = DesignForm
+    #: What `truth` holds beside image and label: the columns it adds to stimuli.csv, each with its meaning.
+    known: ClassVar[Mapping[str, str]] = {}
     #: How long a stimulus is kept for the person who looks at it.
     lease: ClassVar[timedelta] = timedelta(minutes=10)
 
@@ -164,7 +166,11 @@ class Protocol:
         stimuli: "pd.DataFrame",
         answers: "pd.DataFrame",
     ) -> Summary:
-        """The result of a study, from its stimuli (one row each, in order) and its counted answers."""
+        """The result of a study, from its stimuli (one row each, in order) and its counted answers.
+
+        `stimuli` has the columns stimulus, condition, image, label and those of `known`; `answers` has participant,
+        stimulus, answer, condition, response_ms and server_ms.
+        """
         raise NotImplementedError
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from studies.models import Study
 
+from . import tables
 from .results import Result, result
 
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels")
@@ -19,10 +20,14 @@ def analyse(study: Study) -> tuple[Result, dict[str, Any]]:
         "title": study.title,
         "protocol": study.protocol,
         "protocol_version": study.protocol_version,
+        "state": study.state,
+        "interim": study.state != Study.State.CLOSED,
+        "opened_at": tables.iso(study.opened_at),
+        "closed_at": study.closed_at and tables.iso(study.closed_at),
         "design_sha256": study.design_sha256,
         "stimuli_sha256": study.frozen["stimuli_sha256"],
+        "consent_sha256": study.frozen["consent_sha256"],
         "seed": study.design["seed"],
-        "interim": study.state != Study.State.CLOSED,
         "headline": found.summary.headline,
         **found.summary.measures,
         "counts": found.counts,

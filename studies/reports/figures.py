@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 from studies.protocols import Figure, Table
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 PALETTE = ("#3b7dd8", "#d9772b", "#2f9e7a", "#a35fc4")
 #: Stands for the colour of the surrounding text until the drawing is done.
 INK = "#123456"
+#: More points than this are drawn as one picture: an element each would make the page slow.
+MOST_POINTS = 2000
 
 Series = Mapping[str, Any]
 
@@ -48,12 +51,27 @@ def svg(figure: Figure) -> str:
     return _accessible(file.getvalue(), figure)
 
 
+def on_paper(drawing: str) -> str:
+    """The drawing for a file of its own: black on white, in no page whose colour it could take."""
+    return drawing.replace("currentColor", "#000000")
+
+
 def table(figure: Figure) -> Table:
     """The numbers of a figure, for whoever cannot see it."""
-    rows = [[series["name"], x, y] for series in figure.series for x, y in zip(series["x"], series["y"], strict=True)]
-    if len(figure.series) == 1:
-        return Table(figure.title, [figure.x, figure.y], [row[1:] for row in rows], figure.note)
-    return Table(figure.title, ["", figure.x, figure.y], rows, figure.note)
+    columns = [figure.x, figure.y]
+    if any("low" in series for series in figure.series):
+        columns += ["low", "high"]
+    several = len(figure.series) > 1
+    rows = []
+    for series in figure.series:
+        nothing = [None] * len(series["x"])
+        parts = [series["x"], series["y"], series.get("low", nothing), series.get("high", nothing)]
+        for cells in zip(*parts[: len(columns)], strict=True):
+            rows.append([series["name"], *cells] if several else list(cells))
+    return Table(figure.title, [""] * several + columns, rows, figure.note)
+
+
+# --- the kinds of drawing ---------------------------------------------------------------------------------------------
 
 
 def _bars(axes: "Axes", series: list[Series]) -> None:
@@ -65,22 +83,68 @@ def _bars(axes: "Axes", series: list[Series]) -> None:
         axes.bar_label(bars, fmt="{:g}", padding=2, fontsize=9)
     axes.set_xticks(range(len(series[0]["x"])), [str(x) for x in series[0]["x"]])
     axes.margins(y=0.12)
+    _whole_numbers(axes.yaxis)
     _legend(axes, series)
 
 
 def _steps(axes: "Axes", series: list[Series]) -> None:
-    """A share over a threshold: x, y in [0, 1]; `marked` is the threshold of the design."""
+    """A share in [0, 1] over a threshold: x, y, optionally low and high; `marked` is the threshold of the design."""
     for i, one in enumerate(series):
         colour = PALETTE[i % len(PALETTE)]
         points = [(x, 100 * y) for x, y in zip(one["x"], one["y"], strict=True) if y is not None]
         axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=5, label=one["name"])
+        for x, low, high in zip(one["x"], one.get("low", ()), one.get("high", ()), strict=False):
+            if low is not None:
+                axes.plot([x, x], [100 * low, 100 * high], color=colour, linewidth=4, alpha=0.35)
         for x, y in points:
             if x == one.get("marked"):
                 axes.plot([x], [y], marker="o", markersize=11, markerfacecolor="none", color=colour)
-                axes.annotate(f"{y:.2f} %", (x, y), textcoords="offset points", xytext=(0, 12), ha="center")
+                axes.annotate(f"{y:.2f} %", (x, y), textcoords="offset points", xytext=(12, -4), fontweight="bold")
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)
     axes.set_xticks(list(series[0]["x"]))
+    _legend(axes, series)
+
+
+def _histogram(axes: "Axes", series: list[Series]) -> None:
+    """Counts in bins of equal ratio on a logarithmic axis: y, and `edges` with one more than y; `marked` is a line."""
+    for i, one in enumerate(series):
+        axes.stairs(one["y"], one["edges"], fill=True, color=PALETTE[i % len(PALETTE)], label=one["name"])
+        if one.get("marked") is not None:
+            axes.axvline(one["marked"], color=INK, linewidth=1, linestyle=(0, (4, 3)))
+            axes.annotate(
+                one["marked_as"],
+                (one["marked"], 1),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                xytext=(5, -10),
+            )
+    axes.set_xscale("log")
+    _plain_decades(axes)
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.15)
+    _whole_numbers(axes.yaxis)
+    _legend(axes, series)
+
+
+def _scatter(axes: "Axes", series: list[Series]) -> None:
+    """A share in [0, 1] against a count, one point each: x, y; `marked` is a level the points are compared to."""
+    for i, one in enumerate(series):
+        axes.scatter(
+            one["x"],
+            [100 * y for y in one["y"]],
+            s=26,
+            color=PALETTE[i % len(PALETTE)],
+            alpha=0.65,
+            linewidths=0,
+            label=one["name"],
+            rasterized=len(one["x"]) > MOST_POINTS,
+        )
+        if one.get("marked") is not None:
+            axes.axhline(100 * one["marked"], color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.set_ylim(-4, 104)
+    axes.set_xlim(left=0)
+    _whole_numbers(axes.xaxis)
     _legend(axes, series)
 
 
@@ -89,7 +153,30 @@ def _legend(axes: "Axes", series: list[Series]) -> None:
         axes.legend(frameon=False)
 
 
-DRAWINGS: dict[str, Callable[["Axes", list[Series]], None]] = {"bars": _bars, "steps": _steps}
+def _whole_numbers(axis: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _plain_decades(axes: "Axes") -> None:
+    """0.5, 1, 2, 5, 10 instead of powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _position: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+DRAWINGS: dict[str, Callable[["Axes", list[Series]], None]] = {
+    "bars": _bars,
+    "histogram": _histogram,
+    "scatter": _scatter,
+    "steps": _steps,
+}
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
 
 
 def _accessible(text: str, figure: Figure) -> str:
@@ -97,9 +184,11 @@ def _accessible(text: str, figure: Figure) -> str:
     # A figure scales with the page; its size on paper follows from the view box.
     element = re.sub(r' (width|height)="[0-9.]+pt"', "", element, count=2)
     element = re.sub(r"<metadata>.*?</metadata>", "", element, count=1, flags=re.DOTALL)
-    head = f"<title>{_escaped(figure.title)}</title><desc>{_escaped(figure.note or figure.title)}</desc>"
-    return re.sub(r"(<svg[^>]*)>", lambda m: f'{m[1]} role="img">{head}', element, count=1).strip()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    # Several figures stand on one page, where a name may occur only once.
+    element = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{figure.name}-", element)
+    head = (
+        f'<title id="{figure.name}-title">{escape(figure.title)}</title>'
+        f'<desc id="{figure.name}-note">{escape(figure.note or figure.title)}</desc>'
+    )
+    named = f'role="img" aria-labelledby="{figure.name}-title" aria-describedby="{figure.name}-note"'
+    return re.sub(r"(<svg[^>]*)>", lambda m: f"{m[1]} {named}>{head}", element, count=1).strip()

@@ -1,13 +1,16 @@
-"""The export's own account of itself: Psych-DS's dataset_description.json, and a page to read first."""
+"""The export's own account of itself: a dataset_description.json as Psych-DS has it, and a page to read first."""
 
 from datetime import datetime
 from typing import Any
 
 from studies.models import Study
 
-from . import tables
+from . import columns
 
+NAME = "dataset_description.json"
+PUBLISHER = "Quorum"
 FILES = {
+    "README.md": "what this folder is",
     "answers.csv": "one row for each stimulus shown to a participant, whatever became of it",
     "answers.parquet": "the same, with types",
     "stimuli.csv": "one row for each stimulus",
@@ -18,36 +21,40 @@ FILES = {
     "tables/": "the tables of the result and of its figures, as CSV and LaTeX",
     "figures/": "the figures, as SVG",
     "recompute.py": "computes the headline again from the CSV files alone; needs NumPy, SciPy and pandas",
-    "dataset_description.json": "every column described (Psych-DS); also says when this was exported",
+    NAME: "every column described, as in Psych-DS; also says when this was exported",
 }
 
 
 def description(study: Study, moment: datetime) -> dict[str, Any]:
-    """Psych-DS 1.0: schema.org metadata, with every column of every table in `variableMeasured`."""
-    columns = {
-        name: text for table in (tables.PARTICIPANTS, tables.STIMULI, tables.ANSWERS) for name, text in table.items()
-    }
+    """schema.org metadata in the manner of Psych-DS, with every column of every table in `variableMeasured`.
+
+    The folder's layout is Quorum's own (Psych-DS wants tables in `data/` under names that end in `_data.csv`).
+    """
+    described: dict[str, str] = {}
+    for table in (columns.PARTICIPANTS, columns.of_stimuli(study), columns.ANSWERS):
+        described |= {name: column.what for name, column in table.items()}
     return {
         "@context": "https://schema.org/",
         "@type": "Dataset",
         "name": study.title,
         "identifier": study.slug,
         "description": f"Answers of a Quorum study ({study.protocol}, version {study.protocol_version}).",
-        "schemaVersion": "Psych-DS 1.0",
+        "sdPublisher": PUBLISHER,
         "version": study.design_sha256,
         "dateCreated": moment.isoformat(timespec="seconds"),
         "variableMeasured": [
-            {"@type": "PropertyValue", "name": name, "description": text} for name, text in sorted(columns.items())
+            {"@type": "PropertyValue", "name": name, "description": what} for name, what in sorted(described.items())
         ],
     }
 
 
 def readme(study: Study, headline: str) -> str:
     files = "\n".join(f"| `{name}` | {what} |" for name, what in FILES.items())
+    interim = "" if study.state == Study.State.CLOSED else f"\nThe study is {study.state}: this is an interim look.\n"
     return f"""# {study.title}
 
 {headline}
-
+{interim}
 Exported from the Quorum study `{study.slug}` ({study.protocol}, version {study.protocol_version}).
 The design's SHA-256 is `{study.design_sha256}`.
 
@@ -57,5 +64,5 @@ The design's SHA-256 is `{study.design_sha256}`.
 
 In CSV files a text that a spreadsheet would run as a formula stands behind an apostrophe; in Parquet it does not.
 `python recompute.py` prints the headline figures computed from the CSV files, and fails when they differ from
-`analysis.json`.
+`analysis.json`. Each column is described in `{NAME}`.
 """

@@ -1,8 +1,9 @@
 """The result of a study: what may be told of it at any time, and what only the analysis of its answers tells."""
 
+import logging
 from collections import Counter
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, Q
@@ -11,7 +12,9 @@ from studies import protocols
 from studies.models import Study, Trial
 from studies.protocols import Summary
 
-from . import tables
+from . import quality, tables
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,25 +33,45 @@ class Result:
 def result(study: Study, *, interim: bool = False) -> Result:
     """The result of a closed study; of one that still runs the counts alone, unless `interim` asks for a look.
 
-    Looking at outcomes while answers come in, and stopping when they please, makes false alarms likely.
+    Looking at outcomes while answers come in, and stopping when they please, makes false alarms likely: each such
+    look is logged.
     """
-    summary = None
-    if study.state == Study.State.CLOSED or (interim and study.opened_at):
+    with tables.one_moment():
+        counted = counts(study)
+        if study.state != Study.State.CLOSED:
+            if not interim or study.opened_at is None:
+                return Result(study, counted, None)
+            log.warning("interim look at the outcomes of %s after %d answers", study.slug, counted["counted_answers"])
+        answers = tables.counted_answers(study)
         summary = protocols.get(study.protocol).summary(
-            study.design, study.preparation, tables.stimulus_frame(study), tables.counted_answers(study)
+            study.design, study.preparation, tables.stimulus_frame(study), answers
         )
-    return Result(study, counts(study), summary)
+    return Result(study, counted, _with_quality(summary, counted, answers))
+
+
+def _with_quality(summary: Summary, counted: Mapping[str, Any], answers: Any) -> Summary:
+    """What every study tells, whatever its protocol: what became of the answers, and how long they took."""
+    times = quality.response_times(answers)
+    return replace(
+        summary,
+        measures=summary.measures | {"response_times": times},
+        tables=[*summary.tables, quality.times_table(times), quality.flow_table(counted)],
+        figures=[*summary.figures, *quality.times_figures(answers, times)],
+    )
 
 
 def counts(study: Study) -> dict[str, Any]:
     """How far a study is, JSON-ready; nothing of what was answered."""
+    import numpy as np
+
     panel = study.design.get("answers_per_stimulus", 0)
-    filled = study.stimuli.annotate(n=Count("slots", filter=Q(slots__filled=True)))
-    panels = Counter("full" if n >= panel else "partly" if n else "empty" for n in filled.values_list("n", flat=True))
+    filled = study.stimuli.annotate(n=Count("slots", filter=Q(slots__filled=True))).order_by().values_list("n")
+    panels = Counter("full" if n >= panel else "partly" if n else "empty" for (n,) in filled.iterator())
     trials = Trial.objects.filter(study=study)
     answered = trials.filter(answered_at__isnull=False)
     excluded = answered.exclude(exclusion="").values_list("exclusion").annotate(n=Count("pk")).order_by("exclusion")
-    times = list(answered.filter(counted=True, response_ms__isnull=False).values_list("response_ms", flat=True))
+    measured = answered.filter(counted=True, response_ms__isnull=False).values_list("response_ms", flat=True)
+    times = np.fromiter(measured.iterator(), dtype=np.int64)
     people = study.participants.aggregate(
         participants=Count("pk"),
         finished=Count("pk", filter=Q(finished_at__isnull=False)),
@@ -67,5 +90,5 @@ def counts(study: Study) -> dict[str, Any]:
         "simulated_participants": people["simulated"],
         "panels": {state: panels[state] for state in ("full", "partly", "empty")},
         "exclusions": dict(excluded),
-        "median_response_ms": median(times) if times else None,
+        "median_response_ms": float(np.median(times)) if len(times) else None,
     }

@@ -1,156 +1,181 @@
-"""The rows of a study as flat tables: the columns of the export, streamed.
-
-Every column is described here once; the data dictionary of the export and its reference page are made from it.
-"""
+"""The rows of a study as flat tables: streamed for the export, as pandas tables for statistics."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Q
+from django.db import connection, transaction
+from django.db.models import Count, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
+from studies import protocols
 from studies.models import Study, Trial
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
-ANSWERS = {
-    "study": "Short name of the study.",
-    "condition": "Arm of the study the stimulus belongs to.",
-    "stimulus": "Number of the stimulus; stimuli.csv says what it shows.",
-    "image": "Path of the photograph below the imported folder.",
-    "label": "Name of the class that was asked about.",
-    "participant": "Random identifier of the participant.",
-    "position": "1 for the first stimulus the participant met.",
-    "answer": "What was said; empty when the stimulus was shown and not answered.",
-    "counted": "1 when the answer fills one of the wanted places of its panel, else 0.",
-    "exclusion": "Why an answer does not count; empty when it does.",
-    "presented_at": "When the stimulus was first shown, by the server's clock (UTC, ISO 8601).",
-    "answered_at": "When the answer arrived, by the server's clock (UTC, ISO 8601).",
-    "response_ms": "Milliseconds from the picture painted to the answer, as the page measured them.",
-    "server_ms": "Milliseconds from presented_at to answered_at.",
-    "simulated": "1 when the participant was a simulated one, else 0.",
-}
-STIMULI = {
-    "study": "Short name of the study.",
-    "condition": "Arm of the study the stimulus belongs to.",
-    "stimulus": "Number of the stimulus.",
-    "image": "Path of the photograph below the imported folder.",
-    "label": "Name of the class that was asked about.",
-    "asked": "The class as participants read it.",
-    "truth": "All that is known about the stimulus, as JSON.",
-    "shown": "All that its page was given, as JSON.",
-    "digest": "SHA-256 of condition, shown and truth.",
-    "counted_answers": "How many answers count.",
-}
-PARTICIPANTS = {
-    "study": "Short name of the study.",
-    "participant": "Random identifier of the participant.",
-    "consent_version": "Which version of the consent text they agreed to.",
-    "consented_at": "When they agreed (UTC, ISO 8601).",
-    "started_at": "When they left the instructions (UTC, ISO 8601).",
-    "finished_at": "When they had nothing left to do (UTC, ISO 8601).",
-    "presented": "How many stimuli they were shown.",
-    "answered": "How many of them they answered.",
-    "counted": "How many of their answers count.",
-    "simulated": "1 for a simulated participant, else 0.",
-}
+ROWS_AT_A_TIME = 10_000
+
+Row = tuple[Any, ...]
 
 
-def answers(study: Study) -> Iterator[dict[str, Any]]:
-    """One row for each stimulus shown to a participant, whatever became of it, in the order of showing."""
-    truths = {
-        pk: (number, condition, truth)
-        for pk, number, condition, truth in study.stimuli.values_list("pk", "number", "condition__key", "truth")
-    }
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """All that is read within is of one moment, while answers go on coming in; nobody waits for it."""
+    connection.ensure_connection()
+    sqlite = connection.vendor == "sqlite"
+    if connection.in_atomic_block or (sqlite and connection.connection.in_transaction):
+        yield
+    elif sqlite:
+        # Not atomic(): that begins by taking the lock for writing, and participants would have to wait.
+        connection.cursor().execute("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            connection.cursor().execute("ROLLBACK")
+    else:
+        with transaction.atomic():
+            connection.cursor().execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield
+
+
+def answers(study: Study) -> Iterator[Row]:
+    """One row for each stimulus shown to a participant, whatever became of it, in the order of claiming."""
     trials = Trial.objects.filter(study=study, presented_at__isnull=False).order_by("pk")
-    columns = ("stimulus", "participant__public_id", "participant__simulated", "position", "answer", "counted")
-    columns += ("exclusion", "presented_at", "answered_at", "response_ms")
-    for row in trials.values_list(*columns).iterator(chunk_size=5000):
-        stimulus, participant, simulated, position, answer, counted, exclusion, presented, answered, response = row
-        number, condition, truth = truths[stimulus]
-        yield {
-            "study": study.slug,
-            "condition": condition,
-            "stimulus": number,
-            "image": truth["image"],
-            "label": truth["label"],
-            "participant": str(participant),
-            "position": position,
-            "answer": answer,
-            "counted": int(counted),
-            "exclusion": exclusion,
-            "presented_at": _iso(presented),
-            "answered_at": _iso(answered),
-            "response_ms": response,
-            "server_ms": round((answered - presented).total_seconds() * 1000) if answered else None,
-            "simulated": int(simulated),
-        }
+    rows = trials.values_list(
+        "stimulus__condition__key",
+        "stimulus__number",
+        KeyTextTransform("image", "stimulus__truth"),
+        KeyTextTransform("label", "stimulus__truth"),
+        "participant__public_id",
+        "position",
+        "answer",
+        "counted",
+        "exclusion",
+        "presented_at",
+        "answered_at",
+        "response_ms",
+        "participant__simulated",
+    )
+    for *before, participant, position, answer, counted, exclusion, shown, answered, took, simulated in _read(rows):
+        server_ms = milliseconds(answered - shown) if answered else None
+        yield (
+            *(study.slug, *before, str(participant), position, answer, int(counted), exclusion),
+            *(shown, answered, took, server_ms, int(simulated)),
+        )
 
 
-def stimuli(study: Study) -> Iterator[dict[str, Any]]:
-    """One row for each stimulus."""
+def stimuli(study: Study) -> Iterator[Row]:
+    """One row for each stimulus, in order."""
+    known = protocols.get(study.protocol).known
     counted = Count("trials", filter=Q(trials__counted=True))
-    for stimulus in study.stimuli.select_related("condition").annotate(n=counted).order_by("number"):
-        yield {
-            "study": study.slug,
-            "condition": stimulus.condition.key,
-            "stimulus": stimulus.number,
-            "image": stimulus.truth["image"],
-            "label": stimulus.truth["label"],
-            "asked": stimulus.shown.get("ask"),
-            "truth": stimulus.truth,
-            "shown": stimulus.shown,
-            "digest": stimulus.digest,
-            "counted_answers": stimulus.n,
-        }
+    rows = study.stimuli.order_by("number").annotate(n=counted)
+    columns = ("condition__key", "number", "truth", "shown", "digest", "n")
+    for condition, number, truth, shown, digest, n in _read(rows.values_list(*columns)):
+        extra = (truth.get(name) for name in known)
+        yield study.slug, condition, number, truth["image"], truth["label"], *extra, n, shown, truth, digest
 
 
-def participants(study: Study) -> Iterator[dict[str, Any]]:
+def participants(study: Study) -> Iterator[Row]:
     """One row for each participant who agreed, under a random identifier."""
     shown, answered = Q(trials__presented_at__isnull=False), Q(trials__answered_at__isnull=False)
-    rows = study.participants.select_related("consent").annotate(
+    people = study.participants.order_by("pk").annotate(
         n_shown=Count("trials", filter=shown),
         n_answered=Count("trials", filter=answered),
         n_counted=Count("trials", filter=Q(trials__counted=True)),
     )
-    for person in rows.order_by("pk").iterator(chunk_size=2000):
-        yield {
-            "study": study.slug,
-            "participant": str(person.public_id),
-            "consent_version": person.consent.version,
-            "consented_at": _iso(person.consented_at),
-            "started_at": _iso(person.started_at),
-            "finished_at": _iso(person.finished_at),
-            "presented": person.n_shown,
-            "answered": person.n_answered,
-            "counted": person.n_counted,
-            "simulated": int(person.simulated),
-        }
+    columns = ("public_id", "consent__version", "consented_at", "started_at", "finished_at")
+    for public_id, *rest, simulated in _read(
+        people.values_list(*columns, "n_shown", "n_answered", "n_counted", "simulated")
+    ):
+        yield study.slug, str(public_id), *rest, int(simulated)
+
+
+# --- for statistics ---------------------------------------------------------------------------------------------------
 
 
 def counted_answers(study: Study) -> "pd.DataFrame":
-    """The answers that count, as statistics read them: participant and stimulus as integers, answer, condition."""
+    """The answers that count, in the order of claiming: one row each, at some 25 bytes.
+
+    Columns: participant and stimulus (integers), answer and condition (categories), response_ms (as the page measured
+    it, missing where it did not) and server_ms.
+    """
+    import numpy as np
     import pandas as pd
 
     rows = Trial.objects.filter(study=study, counted=True).order_by("pk")
-    columns = {
-        "participant": "participant_id",
-        "stimulus": "stimulus__number",
-        "answer": "answer",
-        "condition": "stimulus__condition__key",
-        "response_ms": "response_ms",
-    }
-    return pd.DataFrame.from_records(list(rows.values_list(*columns.values())), columns=list(columns))
+    columns = ("participant", "stimulus__number", "answer", "stimulus__condition__key", "response_ms")
+    answer, condition = _Categories(), _Categories()
+    blocks: list[tuple[np.ndarray, ...]] = []
+    rows = _read(rows.values_list(*columns, "presented_at", "answered_at"))
+    while block := list(islice(rows, ROWS_AT_A_TIME)):
+        people, numbers, said, arms, response, shown, answered = zip(*block, strict=True)
+        server = (milliseconds(b - a) for a, b in zip(shown, answered, strict=True))
+        blocks.append(
+            (
+                np.array(people, dtype=np.int32),
+                np.array(numbers, dtype=np.int32),
+                answer.codes(said),
+                condition.codes(arms),
+                np.array([np.nan if ms is None else ms for ms in response], dtype=np.float32),
+                np.fromiter(server, dtype=np.float32, count=len(block)),
+            )
+        )
+    dtypes = (np.int32, np.int32, np.int16, np.int16, np.float32, np.float32)
+    whole = [
+        np.concatenate([block[i] for block in blocks]) if blocks else np.empty(0, dtype)
+        for i, dtype in enumerate(dtypes)
+    ]
+    return pd.DataFrame(
+        {
+            "participant": whole[0],
+            "stimulus": whole[1],
+            "answer": pd.Categorical.from_codes(whole[2], answer.names),
+            "condition": pd.Categorical.from_codes(whole[3], condition.names),
+            "response_ms": whole[4],
+            "server_ms": whole[5],
+        },
+        copy=False,
+    )
 
 
 def stimulus_frame(study: Study) -> "pd.DataFrame":
-    """The stimuli as statistics read them: number, condition and what is known about each."""
+    """The stimuli in order: number, condition, image, label, and what the protocol knows of them, a column each."""
     import pandas as pd
 
+    names = ["image", "label", *protocols.get(study.protocol).known]
     rows = study.stimuli.order_by("number").values_list("number", "condition__key", "truth")
-    return pd.DataFrame.from_records(list(rows), columns=["stimulus", "condition", "truth"])
+    picked = ((number, condition, *(truth.get(name) for name in names)) for number, condition, truth in _read(rows))
+    return pd.DataFrame.from_records(list(picked), columns=["stimulus", "condition", *names])
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+class _Categories:
+    """Codes for the few texts of a column, given out as they occur."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, int] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._code)
+
+    def codes(self, texts: tuple[str, ...]) -> "np.ndarray":
+        import numpy as np
+
+        return np.array([self._code.setdefault(text, len(self._code)) for text in texts], dtype=np.int16)
+
+
+def milliseconds(time: timedelta) -> int:
+    return round(time / timedelta(milliseconds=1))
+
+
+def iso(moment: datetime) -> str:
+    """In UTC, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read(rows: QuerySet) -> Iterator[Row]:
+    return rows.iterator(chunk_size=2000)

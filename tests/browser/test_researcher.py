@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from config.celery import app
 from explainers.images import encode_png
 from studies.models import Study
+from studies.workbench import doorbell
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -80,7 +81,7 @@ def design(page) -> None:
 def prepare(page) -> None:
     page.get_by_role("button", name="Prepare").click()
     expect(page.get_by_text("A worker prepares this study.")).to_be_visible()
-    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
+    with start_worker(app, pool="solo", queues=doorbell.QUEUES, perform_ping_check=False, shutdown_timeout=30):
         # The page notices by itself: nothing is clicked or loaded here.
         expect(page.get_by_role("link", name="Open …")).to_be_visible(timeout=30_000)
     expect(page.locator("dt", has_text="Stimuli").locator("+ dd")).to_have_text("3")

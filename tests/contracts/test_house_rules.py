@@ -77,7 +77,7 @@ get_resolver().reverse_dict
 import studies.protocols, studies.tasks
 studies.protocols.available()
 loaded = [name for name in sys.modules if name.split(".")[0] in {"torch", "torchvision"}]
-sys.exit(", ".join(loaded[:5]))
+sys.exit(", ".join(loaded[:5]) or 0)
 """
 
 

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from studies import lifecycle
 from studies.models import Study
-from tests.factories import make_classifier, make_image_set, make_study, open_study
+from tests.factories import CLASSES, make_classifier, make_image_set, make_study, open_study
 from tests.staff import researcher, said, staff, text
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +64,7 @@ def test_mistakes_in_the_first_step_are_shown_in_place(wrong, line):
 
 def test_the_second_step_makes_a_draft(design):
     client = researcher()
-    response = client.post(SECOND, design | {"classes": "bell\nfish\n", "sample": "20"}, follow=True)
+    response = client.post(SECOND, design | {"classes": "\n".join(CLASSES[:2]), "sample": "20"}, follow=True)
     study = Study.objects.get()
     assert response.redirect_chain == [(f"/admin/studies/study/{study.pk}/change/", 302)]
     assert said(response) == ["Cats & dogs is a draft now. Prepare it next."]
@@ -76,7 +76,7 @@ def test_the_second_step_makes_a_draft(design):
         "threshold": 4,
         "trials_per_participant": 50,
         "top_k": 1,
-        "classes": ["bell", "fish"],
+        "classes": list(CLASSES[:2]),
         "sample": 20,
         "seed": 0,
     }

@@ -2,7 +2,6 @@
 
 import pytest
 from django.urls import reverse
-from kombu.exceptions import OperationalError
 
 from studies import lifecycle, protocols, tasks
 from studies.admin.steps import KEYS
@@ -127,16 +126,14 @@ def test_while_a_worker_prepares_the_page_says_so_and_then_loads_itself_anew(bel
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_queue_that_cannot_be_reached_is_said_and_the_study_waits_for_it(monkeypatch):
-    def unreachable(*args, **kwargs):
-        raise OperationalError("connection refused")
-
-    monkeypatch.setattr("celery.current_app.send_task", unreachable)
+def test_a_queue_that_cannot_be_reached_is_told_and_the_study_waits_for_it(monkeypatch):
+    monkeypatch.setattr(doorbell, "ring_for_study", lambda study_id: False)
     study = in_state(State.DRAFT)
-    words = text(researcher().post(at(study, "prepare"), follow=True))
-    assert "The queue of the workers cannot be reached; it begins when the queue is back" in words
+    response = researcher().post(at(study, "prepare"), follow=True)
+    reason = "the queue of the workers cannot be reached; it begins when the queue is back"
+    assert said(response) == [f"Study {study.slug}: {reason}."]
     study.refresh_from_db()
-    assert study.state == State.PREPARING
+    assert (study.state, study.problem) == (State.PREPARING, reason)
 
 
 def test_what_went_wrong_in_a_worker_is_shown_with_the_study(monkeypatch):

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 import toybox
 from toybox.__main__ import main
 from toybox.imageset import scenes
+from toybox.network import toybox_net
 from toybox.scenes import ABSENT, PROMINENT, Seen
 from toybox.training import TRAINING_SEED, measured, normalised
 
@@ -136,27 +137,27 @@ def test_the_network_ends_in_one_linear_layer_with_an_output_a_class(network):
     assert (PACKAGE / "toybox.safetensors").stat().st_size < 1_500_000
 
 
-def test_the_shipped_weights_are_right_on_80_to_90_per_cent_and_err_towards_what_is_there(network):
-    drawn = [d for _, d in scenes(12, toybox.EVALUATION_SEED)]
+@pytest.fixture(scope="module")
+def sample():
+    """Pictures of the demonstration's set, (240, 128, 128, 3), their labels, and which classes are in them."""
+    drawn = [d for _, d in scenes(20, toybox.EVALUATION_SEED)]
     labels = np.array([toybox.CLASSES.index(d.truth) for d in drawn])
     present = np.array([np.isin(toybox.CLASSES, [thing.name for thing in d.things]) for d in drawn])
-    right, excused = measured(network, np.stack([d.picture for d in drawn]), labels, present)
-    errors = len(drawn) - right
-    assert 0.80 <= right / len(drawn) <= 0.90
+    return np.stack([d.picture for d in drawn]), labels, present
+
+
+def test_the_shipped_weights_are_right_on_80_to_90_per_cent_and_err_towards_what_is_there(network, sample):
+    right, excused = measured(network, *sample)
+    errors = len(sample[0]) - right
+    assert 0.80 <= right / len(sample[0]) <= 0.90
     # By chance alone a wrong answer would name another thing of the scene in some 7 % of the cases.
-    assert 0.3 <= excused / errors <= 0.9
+    assert 0.4 <= excused / errors <= 0.8
 
 
-def test_untrained_the_network_only_guesses():
+def test_untrained_the_network_only_guesses(sample):
     torch.manual_seed(0)
-    drawn = [d for _, d in scenes(4, toybox.EVALUATION_SEED)]
-    labels = np.array([toybox.CLASSES.index(d.truth) for d in drawn])
-    from toybox.network import toybox_net
-
-    right, _ = measured(
-        toybox_net().eval(), np.stack([d.picture for d in drawn]), labels, np.zeros((len(drawn), 12), int)
-    )
-    assert right / len(drawn) < 0.35
+    right, _ = measured(toybox_net().eval(), *(part[::5] for part in sample))
+    assert right / len(sample[0][::5]) < 0.35
 
 
 def test_the_networks_input_is_normalised_by_the_documented_mean_and_deviation():

@@ -41,17 +41,11 @@ def paint(brush: Brush, taste: Taste) -> None:
         pleats = [stroke(line((k * narrow / 3.4, -0.9), (k * wide / 3.4, low + 0.1)), 0.02) for k in range(-3, 4)]
         brush.tint(pleats, darker(shade, 0.5), 0.5, mask)
     elif ornament == "dots":
-        places = [
-            ((k + 0.5 * (row % 2)) * (0.2 + 0.07 * row), 0.26 * row - 0.62) for row in range(3) for k in range(-3, 4)
-        ]
-        brush.tint(
-            [ellipse(x, y, 0.055) for x, y in places], darker(shade, 0.35) if lit else lighter(shade, 0.7), 0.8, mask
-        )
+        places = [((k + row % 2 / 2) * (0.2 + 0.07 * row), 0.26 * row - 0.62) for row in range(3) for k in range(-3, 4)]
+        dots = [ellipse(x, y, 0.055) for x, y in places]
+        brush.tint(dots, darker(shade, 0.35) if lit else lighter(shade, 0.7), 0.8, mask)
     trim = darker(shade, 0.3)
-    brush.fill(path(f"""
-        M -1 {low - 0.1} Q 0 {low + 0.04} 1 {low - 0.1} L 1 {low + 0.02}
-        Q 0 {low + 0.15} -1 {low + 0.02} Z
-    """),
-               trim, within=mask, puff=0.04, outline=0.25, shadow=0.1)  # fmt: skip
+    hem = path(f"M -1 {low - 0.1} Q 0 {low + 0.04} 1 {low - 0.1} L 1 {low + 0.02} Q 0 {low + 0.15} -1 {low + 0.02} Z")
+    brush.fill(hem, trim, within=mask, puff=0.04, outline=0.25, shadow=0.1)
     brush.fill(box(-narrow, -0.9, narrow, -0.79, 0.03), trim, within=mask, puff=0.04, outline=0.25, shadow=0.1)
     brush.fill(ellipse(0, -0.91, 0.07), foot, puff=0.06, gloss=0.5)

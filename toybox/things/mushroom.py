@@ -42,7 +42,16 @@ def paint(brush: Brush, taste: Taste) -> None:
     mask = brush.fill(dome, cap, puff=0.36, gloss=0.45)
     tilt = taste.between(-0.08, 0.08)
     middle = (top + brim) / 2
-    spots = ((0, -0.1, 0.17), (-0.52, 0.1, 0.12), (0.5, 0.06, 0.13), (-0.27, -0.42, 0.09), (0.3, -0.42, 0.1),
-             (0.22, 0.26, 0.085), (-0.22, 0.29, 0.08), (0.76, 0.3, 0.09), (-0.78, 0.33, 0.08))  # fmt: skip
+    spots = (
+        (0, -0.1, 0.17),
+        (-0.52, 0.1, 0.12),
+        (0.5, 0.06, 0.13),
+        (-0.27, -0.42, 0.09),
+        (0.3, -0.42, 0.1),
+        (0.22, 0.26, 0.085),
+        (-0.22, 0.29, 0.08),
+        (0.76, 0.3, 0.09),
+        (-0.78, 0.33, 0.08),
+    )
     places = [ellipse((x + tilt) * wide * 1.05, middle + y * (brim - top) * 0.85, r, r * 0.85) for x, y, r in spots]
     brush.fill(places, spot, within=mask, puff=0.07, gloss=0.1, outline=0.3, shadow=0.25)

@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+from studies.analysis.planning import Assumptions, from_pilot, plan
+from studies.analysis.reading import read_answers
+from studies.analysis.simulate import Scenario
+from studies.analysis.tables import AnswersError
+from studies.errors import StudyError
+from studies.management.base import QuorumCommand
+
+
+class Command(QuorumCommand):
+    help = "Simulate how wide intervals and how strong tests would be, for a grid of stimuli, participants and answers."
+
+    def add_arguments(self, parser):
+        several = {"nargs": "+", "type": int, "metavar": "N"}
+        parser.add_argument("--stimuli", **several, required=True)
+        parser.add_argument("--participants", **several, required=True)
+        parser.add_argument("--answers", **several, default=[5], help="Answers to each stimulus (default: 5).")
+        parser.add_argument("--threshold", type=int, help="Yes answers that accept a panel (default: 4 of 5).")
+        parser.add_argument("--conditions", type=int, choices=(1, 2), default=1)
+        parser.add_argument("--pilot", type=Path, metavar="ANSWERS.csv", help="Take the assumptions from a pilot.")
+        parser.add_argument("--mean", type=float, help="Log-odds of yes for the average stimulus (default: 0).")
+        parser.add_argument("--stimulus-sd", type=float, help="SD between stimuli, in log-odds (default: 2).")
+        parser.add_argument("--participant-sd", type=float, help="SD between participants, in log-odds (default: 1).")
+        parser.add_argument(
+            "--activity-sd", type=float, help="SD of log answers a participant (default: 0, all alike)."
+        )
+        parser.add_argument("--effect", type=float, help="Added log-odds in the second condition (default: 0).")
+        parser.add_argument("--pay", type=float, default=0, help="For one answer, in any currency.")
+        parser.add_argument("--seconds", type=float, default=0, help="For one answer.")
+        parser.add_argument(
+            "--replicates", type=int, default=200, help="Simulated studies for each row (default: 200)."
+        )
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--json", type=Path, metavar="FILE", help="Write the table there too.")
+
+    def handle(self, *args, **options):
+        try:
+            rows = plan(
+                self.assumptions(options),
+                stimuli=options["stimuli"],
+                participants=options["participants"],
+                panels=options["answers"],
+                conditions=options["conditions"],
+                replicates=options["replicates"],
+                seed=options["seed"],
+            )
+        except AnswersError as error:
+            raise StudyError(str(error)) from None
+        if options["json"]:
+            try:
+                options["json"].write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            except OSError as error:
+                raise StudyError(f"{options['json']}: {error.strerror}") from None
+        self.tell(rows)
+
+    def assumptions(self, options):
+        named = ("mean", "stimulus_sd", "participant_sd", "activity_sd", "effect")
+        given = {name: options[name] for name in named if options[name] is not None}
+        if options["pilot"]:
+            if unused := sorted(set(given) - {"effect"}):
+                raise StudyError(f"--{unused[0].replace('_', '-')} comes from the pilot: give one or the other")
+            scenario = from_pilot(read_answers(options["pilot"]))
+            self.say(
+                f"From the pilot: mean {scenario.mean:.2f}, SD between stimuli {scenario.stimulus_sd:.2f}, between "
+                f"participants {scenario.participant_sd:.2f}, of log activity {scenario.activity_sd:.2f}."
+            )
+            given |= {name: getattr(scenario, name) for name in named if name != "effect"}
+        # The grid sets the sizes; these are only there because a scenario has some.
+        sizes = {"stimuli": 1, "participants": max(options["answers"]), "panel": max(options["answers"])}
+        threshold = dict.fromkeys(options["answers"], options["threshold"]) if options["threshold"] else None
+        return Assumptions(Scenario(**sizes, **given), threshold, pay=options["pay"], seconds=options["seconds"])
+
+    def tell(self, rows):
+        head = ["stimuli", "people", "panel", "answers", "width", "width p90", "power", "cost", "hours", "cap"]
+        self.say("".join(name.rjust(11) for name in head))
+        for row in rows:
+            size = [row["stimuli"], row["participants"], row["panel"], row["answers"]]
+            if row["reason"]:
+                self.say("".join(str(value).rjust(11) for value in size) + f"   {row['reason']}")
+                continue
+            found = [_share(row["width"]), _share(row["width_p90"]), _share(row["power"])]
+            cells = [*size, *found, f"{row['cost']:.2f}", f"{row['hours']:.1f}", row["cap"] or "–"]
+            self.say("".join(str(cell).rjust(11) for cell in cells))
+        self.say(
+            "width: median width of the 95 % interval; cap: the most answers one person should give, so that enough "
+            "effective participants remain."
+        )
+
+
+def _share(value):
+    return "–" if value is None else f"{value:.1%}"

@@ -1,0 +1,64 @@
+"""The columns of the export, each described once: its data dictionary and its reference page are made from this."""
+
+from typing import Literal, NamedTuple
+
+from studies import protocols
+from studies.models import Study
+
+
+class Column(NamedTuple):
+    """What a column holds.  `kind` decides how it is written: moments are UTC, JSON is one cell of text."""
+
+    kind: Literal["text", "integer", "moment", "json"]
+    what: str
+
+
+ANSWERS = {
+    "study": Column("text", "Short name of the study."),
+    "condition": Column("text", "Arm of the study the stimulus belongs to."),
+    "stimulus": Column("integer", "Number of the stimulus; stimuli.csv says what it shows."),
+    "image": Column("text", "Path of the photograph below the imported folder."),
+    "label": Column("text", "Name of the class that was asked about."),
+    "participant": Column("text", "Random identifier of the participant."),
+    "position": Column("integer", "1 for the first stimulus the participant was given."),
+    "answer": Column("text", "What was said; empty when the stimulus was shown and not answered."),
+    "counted": Column("integer", "1 when the answer fills one of the wanted places of its panel, else 0."),
+    "exclusion": Column("text", "Why an answer does not count; empty when it does."),
+    "presented_at": Column("moment", "When the stimulus was first shown, by the server's clock (UTC, ISO 8601)."),
+    "answered_at": Column("moment", "When the answer arrived, by the server's clock (UTC, ISO 8601)."),
+    "response_ms": Column("integer", "Milliseconds from the picture painted to the answer, as the page measured them."),
+    "server_ms": Column("integer", "Milliseconds from presented_at to answered_at."),
+    "simulated": Column("integer", "1 when the participant was a simulated one, else 0."),
+}
+PARTICIPANTS = {
+    "study": Column("text", "Short name of the study."),
+    "participant": Column("text", "Random identifier of the participant."),
+    "consent_version": Column("integer", "Which version of the consent text they agreed to."),
+    "consented_at": Column("moment", "When they agreed (UTC, ISO 8601)."),
+    "started_at": Column("moment", "When they left the instructions (UTC, ISO 8601)."),
+    "finished_at": Column("moment", "When they had nothing left to do (UTC, ISO 8601)."),
+    "presented": Column("integer", "How many stimuli they were shown."),
+    "answered": Column("integer", "How many of them they answered."),
+    "counted": Column("integer", "How many of their answers count."),
+    "simulated": Column("integer", "1 when the participant was a simulated one, else 0."),
+}
+STIMULI = {
+    "study": Column("text", "Short name of the study."),
+    "condition": Column("text", "Arm of the study the stimulus belongs to."),
+    "stimulus": Column("integer", "Number of the stimulus."),
+    "image": Column("text", "Path of the photograph below the imported folder."),
+    "label": Column("text", "Name of the class that was asked about."),
+}
+#: After what the protocol knows of a stimulus.
+STIMULI_END = {
+    "counted_answers": Column("integer", "How many answers count."),
+    "shown": Column("json", "All that its page was given."),
+    "truth": Column("json", "All that is known about it, which the page was not given."),
+    "digest": Column("text", "SHA-256 of the canonical JSON of condition, shown and truth."),
+}
+
+
+def of_stimuli(study: Study) -> dict[str, Column]:
+    """The columns of stimuli.csv; what is known of a stimulus differs between protocols."""
+    known = protocols.get(study.protocol).known
+    return STIMULI | {name: Column("text", what) for name, what in known.items()} | STIMULI_END
