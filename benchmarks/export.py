@@ -138,9 +138,7 @@ def main() -> None:
         done = subprocess.run([*command, "--part", "export"], check=True, env=environment, stdout=subprocess.PIPE)
         measured = json.loads(done.stdout)
         start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, str(folder / "export" / "recompute.py")], check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([sys.executable, str(folder / "export" / "recompute.py")], check=True, stdout=subprocess.DEVNULL)
         measured["recompute_seconds"] = round(time.perf_counter() - start, 1)
     within = asked.answers != 1_000_000 or all(measured[name] <= limit for name, limit in LIMITS.items())
     print(json.dumps({"benchmark": "export", "answers": asked.answers, **measured, "limits": LIMITS, "within": within}))
