@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PALETTE = ("#3b7dd8", "#d9772b", "#2f9e7a", "#a35fc4")
 #: Stands for the colour of the surrounding text until the drawing is done.
 INK = "#123456"
+#: Kinds that draw shares in [0, 1]; their axis and their table are in percent.
+IN_PERCENT = {"steps", "scatter"}
 #: More points than this are drawn as one picture: an element each would make the page slow.
 MOST_POINTS = 2000
 #: More labels than this would run into each other.
@@ -67,8 +69,10 @@ def table(figure: Figure) -> Table:
     rows = []
     for series in figure.series:
         nothing = [None] * len(series["x"])
-        parts = [series["x"], series["y"], series.get("low", nothing), series.get("high", nothing)]
-        for cells in zip(*parts[: len(columns)], strict=True):
+        values = [series["y"], series.get("low", nothing), series.get("high", nothing)][: len(columns) - 1]
+        if figure.kind in IN_PERCENT:
+            values = [[None if share is None else round(100 * share, 2) for share in column] for column in values]
+        for cells in zip(series["x"], *values, strict=True):
             rows.append([series["name"], *cells] if several else list(cells))
     return Table(figure.title, [""] * several + columns, rows, figure.note)
 

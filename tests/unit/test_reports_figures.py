@@ -60,6 +60,13 @@ def test_every_number_drawn_is_in_the_table_beside_the_figure(drawn):
         assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+def test_shares_stand_in_the_table_in_percent_as_they_are_drawn():
+    curve = {"name": "R", "x": [0, 1, 2], "y": [0, 0.12345, None], "low": [None, 0.1, None], "high": [None, 0.15, None]}
+    table = figures.table(Figure("r", "steps", "R", "k", "R in %", [curve]))
+    assert table.columns == ["k", "R in %", "low", "high"]
+    assert table.rows == [[0, 0, None, None], [1, 12.35, 10.0, 15.0], [2, None, None, None]]
+
+
 def test_words_that_would_be_markup_are_not():
     series = [{"name": "<b>", "x": ["<1"], "y": [1]}]
     figure = Figure("bars", "bars", "a < b & c", "<x>", "y", series)
