@@ -1,8 +1,8 @@
 """Computing artifacts: claim, compute, write, mark; in that order, so that any of it may be repeated.
 
 A worker claims a batch by compare-and-set under a lease.  The attempt is counted before the work, so that an image that
-kills its worker is found out: whatever was tried before is computed alone, and given up after MAX_ATTEMPTS.  Times are
-the database's, so that a worker whose clock is wrong does no harm.
+kills its worker is found out: the last of MAX_ATTEMPTS is alone, and takes no other image with it.  Times are the
+database's, so that a worker whose clock is wrong does no harm.
 """
 
 import logging
@@ -105,14 +105,14 @@ def work_off(
 
 
 def _batches(ids: Sequence[int]) -> Iterator[list[Work]]:
-    """The undone ones in batches of one kind that can be computed at once; what was tried before, alone, at the end."""
+    """The undone ones in batches of one kind that can be computed at once; what has one try left, alone, at the end."""
     fields = ("pk", "digest", "kind", "recipe", "attempts")
     rows = Artifact.objects.filter(pk__in=ids, state__in=[State.PENDING, State.RUNNING]).order_by("pk")
     groups: dict[tuple[str, str], list[Work]] = {}
     alone = []
     for row in patiently(lambda: list(rows.values_list(*fields))):
         work = Work(*row)
-        if work.attempts:
+        if work.attempts >= MAX_ATTEMPTS - 1:
             alone.append([work])
         else:
             groups.setdefault((work.kind, kinds.get(work.kind).together(work.recipe)), []).append(work)
@@ -136,6 +136,24 @@ def claim(ids: Sequence[int], worker: str, *, only_wanted: bool = False) -> set[
         return set(Artifact.objects.filter(pk__in=ids, worker=mark).values_list("pk", flat=True))
 
     return patiently(compare_and_set)
+
+
+def release(ids: Sequence[int]) -> int:
+    """Free what processes of this machine held that are no longer there: their leases need not be waited for."""
+    held = Artifact.objects.filter(pk__in=ids, state=State.RUNNING, worker__startswith=f"{socket.gethostname()}:")
+    marks = set(held.values_list("worker", flat=True))
+    dead = [mark for mark in marks if not _is_running(int(mark.rsplit(":", 2)[1]))]
+    return held.filter(worker__in=dead).update(leased_until=Now()) if dead else 0
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def bury(ids: Sequence[int] | None = None) -> int:

@@ -43,6 +43,7 @@ class Foreground:
             progress(n)
 
         while True:
+            execution.release(ids)
             try:
                 execution.work_off(ids, only_wanted=self._study is not None, progress=count)
             except execution.OUTAGES as error:

@@ -1,13 +1,20 @@
 """The bench gives protocols plain values, remembers each of them, and computes nothing twice."""
 
+import os
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from explainers.images import load
 from studies import storage
 from studies.models import Artifact, Study
 from studies.protocols import DesignError
-from studies.workbench import Bench, PreparationFailed, arrays
+from studies.workbench import Bench, PreparationFailed, arrays, execution
 from studies.workbench.values import Pool
 from tests.factories import make_image_set
 from tests.networks import import_small
@@ -152,3 +159,22 @@ def test_a_study_keeps_what_it_asked_for(net):
     study = Study.objects.create(slug="s", protocol="rectified_labeling", protocol_version=1, state="preparing")
     list(Bench(study).predictions(net, Bench().images(net)))
     assert study.artifacts.count() == 18
+
+
+def test_what_a_killed_process_of_this_machine_held_is_taken_over_at_once(bench, net):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    list(bench.predictions(net, bench.images(net)))
+    before = dict(Artifact.objects.values_list("digest", "value"))
+    mark = f"{socket.gethostname()}:{process.pid}:1"
+    later = timezone.now() + timedelta(hours=1)
+    Artifact.objects.update(state=Artifact.State.RUNNING, worker=mark, leased_until=later, attempts=1, value=None)
+    assert len(list(bench.predictions(net, bench.images(net)))) == 18
+    assert dict(Artifact.objects.values_list("digest", "value")) == before
+
+
+def test_what_a_living_process_holds_is_left_to_it(bench, net):
+    list(bench.predictions(net, bench.images(net)))
+    mark, later = f"{socket.gethostname()}:{os.getpid()}:1", timezone.now() + timedelta(hours=1)
+    Artifact.objects.update(state=Artifact.State.RUNNING, worker=mark, leased_until=later)
+    assert execution.release(list(Artifact.objects.values_list("pk", flat=True))) == 0
