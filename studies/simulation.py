@@ -7,11 +7,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import lxml.html
 import numpy as np
+from django.db import transaction
+from django.db.models import F
 from django.urls import reverse
 
 from studies import participation, protocols
@@ -100,12 +104,13 @@ class _Person:
     def _current(self, participant: Participant) -> Trial | None:
         """What the page shows is known from the database: the page itself does not tell the truth about it."""
         trials = Trial.objects.filter(participant=participant, presented_at__isnull=False, answered_at=None)
-        return trials.select_related("stimulus").first()
+        return trials.select_related("stimulus", "participant").first()
 
     def _answer(self, trial: Trial) -> dict[str, str]:
         truth = trial.stimulus.truth
         rate = None if self.rates is None else self.rates[truth["image"], truth["label"]]
         value, seconds = self.protocol.simulated_answer(self.study.design, truth, rate, self.random)
+        age(trial.participant, timedelta(seconds=seconds))
         return {"answer": value, "response_ms": str(round(seconds * 1000))}
 
     def _open(self, path: str) -> httpx.Response:
@@ -119,6 +124,21 @@ class _Person:
         form = forms[0]
         action = page.url.join(form.action or "")
         return _checked(self.client.post(action, data=dict(form.form_values()) | values))
+
+
+@transaction.atomic
+def age(participant: Participant, time: timedelta) -> None:
+    """Set all that happened to a participant so far back in time, as if that much time had passed since.
+
+    Leases stay as they are: the participant is still looking at what they hold.
+    """
+    Participant.objects.filter(pk=participant.pk).update(**_earlier(time, "consented_at", "started_at", "finished_at"))
+    trials = Trial.objects.filter(participant=participant)
+    trials.update(**_earlier(time, "claimed_at", "presented_at", "released_at", "answered_at"))
+
+
+def _earlier(time: timedelta, *columns: str) -> dict[str, Any]:
+    return {column: F(column) - time for column in columns}
 
 
 def _forms(page: httpx.Response) -> list:
