@@ -19,7 +19,7 @@ from studies.analysis.tables import Answers
 
 from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec, sample
 from .fields import NameListField
-from .results import Figure, Summary, Table
+from .results import Figure, Summary, Table, percent, span
 
 
 class RectifiedLabelingForm(DesignForm):
@@ -126,23 +126,12 @@ def _error(preparation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _headline(measures: Mapping[str, Any]) -> str:
     accepted, rectified = measures["accepted_share"], measures["rectified_error"]
-    error = _percent(measures["top1_error"]["estimate"])
+    error = percent(measures["top1_error"]["estimate"])
     if rectified["estimate"] is None:
         return f"The top-1 error is {error}; it cannot be rectified yet: {rectified['reason']}."
-    share, new = _percent(accepted["estimate"]), _percent(rectified["estimate"])
+    share, new = percent(accepted["estimate"]), percent(rectified["estimate"])
     rule = f"At least {measures['threshold']} of {measures['panel']} people accept {share} of the errors"
-    return f"{rule}: the top-1 error of {error} becomes {new} ({_range(rectified)})."
-
-
-def _range(quantity: Mapping[str, Any]) -> str:
-    if quantity["low"] is None:
-        return f"no interval: {quantity['reason']}"
-    level = round(100 * quantity["level"])
-    return f"{level} % interval {_percent(quantity['low'])} to {_percent(quantity['high'])}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+    return f"{rule}: the top-1 error of {error} becomes {new} ({span(rectified)})."
 
 
 def _table(measures: Mapping[str, Any]) -> Table:
@@ -150,12 +139,12 @@ def _table(measures: Mapping[str, Any]) -> Table:
     plain = {**rectified["wilson"], "level": rectified["level"]}
     known = f"{error['numerator']} of {error['denominator']} {error['denominator_name']}"
     panels = f"{accepted['numerator']} of {accepted['denominator']} panels"
-    formula = f"{_percent(error['estimate'])} × (1 − {_percent(accepted['estimate'])})"
+    formula = f"{percent(error['estimate'])} × (1 − {percent(accepted['estimate'])})"
     rows = [
-        ["Standard top-1 error, E", _percent(error["estimate"]), "known", known],
-        ["Accepted share, s", _percent(accepted["estimate"]), _range(accepted), panels],
-        ["Rectified top-1 error, R", _percent(rectified["estimate"]), _range(rectified), formula],
-        ["R with a plain Wilson interval", _percent(rectified["estimate"]), _range(plain), "ignores participants"],
+        ["Standard top-1 error, E", percent(error["estimate"]), "known", known],
+        ["Accepted share, s", percent(accepted["estimate"]), span(accepted), panels],
+        ["Rectified top-1 error, R", percent(rectified["estimate"]), span(rectified), formula],
+        ["R with a plain Wilson interval", percent(rectified["estimate"]), span(plain), "ignores participants"],
     ]
     return Table("Top-1 error before and after people judged it", ["", "estimate", "uncertainty", "from"], rows, NOTE)
 

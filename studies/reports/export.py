@@ -91,6 +91,7 @@ def _flow(counts: Mapping[str, Any]) -> dict[str, Any]:
             "agreed": counts["participants"],
             "finished": counts["finished_participants"],
             "simulated": counts["simulated_participants"],
+            "visits": counts["visits"],
         },
         "answers": {
             "shown": counts["shown"],
@@ -131,7 +132,7 @@ def _write_parquet(path: Path, columns: Mapping[str, str], rows: Iterator[Mappin
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    numbers = {"stimulus", "position", "counted", "response_ms", "server_ms", "simulated"}
+    numbers = {"stimulus", "visit", "position", "counted", "response_ms", "server_ms", "simulated"}
     schema = pa.schema([(name, pa.int64() if name in numbers else pa.string()) for name in columns])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while block := list(islice(rows, ROWS_AT_A_TIME)):

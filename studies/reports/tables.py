@@ -21,6 +21,7 @@ ANSWERS = {
     "image": "Path of the photograph below the imported folder.",
     "label": "Name of the class that was asked about.",
     "participant": "Random identifier of the participant.",
+    "visit": "1 for what the participant met in their first visit.",
     "position": "1 for the first stimulus the participant met.",
     "answer": "What was said; empty when the stimulus was shown and not answered.",
     "counted": "1 when the answer fills one of the wanted places of its panel, else 0.",
@@ -50,6 +51,9 @@ PARTICIPANTS = {
     "consented_at": "When they agreed (UTC, ISO 8601).",
     "started_at": "When they left the instructions (UTC, ISO 8601).",
     "finished_at": "When they had nothing left to do (UTC, ISO 8601).",
+    "arm": "The condition of their last visit; empty where people meet all conditions.",
+    "visits": "How many visits they began.",
+    "returns_at": "Between visits: when the next one may begin (UTC, ISO 8601).",
     "presented": "How many stimuli they were shown.",
     "answered": "How many of them they answered.",
     "counted": "How many of their answers count.",
@@ -64,10 +68,11 @@ def answers(study: Study) -> Iterator[dict[str, Any]]:
         for pk, number, condition, truth in study.stimuli.values_list("pk", "number", "condition__key", "truth")
     }
     trials = Trial.objects.filter(study=study, presented_at__isnull=False).order_by("pk")
-    columns = ("stimulus", "participant__public_id", "participant__simulated", "position", "answer", "counted")
+    columns = ("stimulus", "participant__public_id", "participant__simulated", "visit", "position", "answer", "counted")
     columns += ("exclusion", "presented_at", "answered_at", "response_ms")
     for row in trials.values_list(*columns).iterator(chunk_size=5000):
-        stimulus, participant, simulated, position, answer, counted, exclusion, presented, answered, response = row
+        stimulus, participant, simulated, visit, position, answer, counted, exclusion, *times = row
+        presented, answered, response = times
         number, condition, truth = truths[stimulus]
         yield {
             "study": study.slug,
@@ -76,6 +81,7 @@ def answers(study: Study) -> Iterator[dict[str, Any]]:
             "image": truth["image"],
             "label": truth["label"],
             "participant": str(participant),
+            "visit": visit,
             "position": position,
             "answer": answer,
             "counted": int(counted),
@@ -109,7 +115,7 @@ def stimuli(study: Study) -> Iterator[dict[str, Any]]:
 def participants(study: Study) -> Iterator[dict[str, Any]]:
     """One row for each participant who agreed, under a random identifier."""
     shown, answered = Q(trials__presented_at__isnull=False), Q(trials__answered_at__isnull=False)
-    rows = study.participants.select_related("consent").annotate(
+    rows = study.participants.select_related("consent", "arm").annotate(
         n_shown=Count("trials", filter=shown),
         n_answered=Count("trials", filter=answered),
         n_counted=Count("trials", filter=Q(trials__counted=True)),
@@ -122,6 +128,9 @@ def participants(study: Study) -> Iterator[dict[str, Any]]:
             "consented_at": _iso(person.consented_at),
             "started_at": _iso(person.started_at),
             "finished_at": _iso(person.finished_at),
+            "arm": person.arm.key if person.arm else None,
+            "visits": person.visit,
+            "returns_at": _iso(person.returns_at),
             "presented": person.n_shown,
             "answered": person.n_answered,
             "counted": person.n_counted,
