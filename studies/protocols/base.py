@@ -51,6 +51,22 @@ class StimulusSpec:
     condition: str
     shown: Mapping[str, Any]
     truth: Mapping[str, Any]
+    #: Stimuli that show the same thing are a family: nobody meets two of one within a visit.  Empty: a family of none.
+    family: str = ""
+
+
+@dataclass(frozen=True)
+class Arms:
+    """How people meet conditions where nobody may meet all of them at once: one of these a visit, in turn.
+
+    Each participant begins with one of `conditions`, as evenly as the answers still wanted allow, and comes to so many
+    `visits`, each with the next condition; a visit begins `washout` after the last answer of the one before.  With
+    one visit these are separate groups of people.
+    """
+
+    conditions: tuple[str, ...]
+    visits: int = 1
+    washout: timedelta = timedelta()
 
 
 class DesignForm(forms.Form):
@@ -85,7 +101,7 @@ class DesignForm(forms.Form):
         cleaned = super().clean()
         for name, field_ in self.fields.items():
             # An optional field left out means its default, so that the stored design is always complete.
-            if not field_.required and cleaned.get(name) is None and name not in self.errors:
+            if not field_.required and cleaned.get(name) in (None, "") and name not in self.errors:
                 cleaned[name] = field_.initial
         return cleaned
 
@@ -136,6 +152,10 @@ class Protocol:
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         """What participants will see, as straight-line code over a bench (studies.workbench.Bench)."""
         raise NotImplementedError
+
+    def arms(self, design: Mapping[str, Any]) -> Arms | None:
+        """How people are kept from meeting all conditions at once; None where they meet them in one visit."""
+        return None
 
     # --- asking -----------------------------------------------------------------------------------------------------
 

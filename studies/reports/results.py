@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from studies import protocols
+from studies import protocols, visits
 from studies.models import Study, Trial
 from studies.protocols import Summary
 
@@ -91,4 +91,5 @@ def counts(study: Study) -> dict[str, Any]:
         "panels": {state: panels[state] for state in ("full", "partly", "empty")},
         "exclusions": dict(excluded),
         "median_response_ms": float(np.median(times)) if len(times) else None,
+        "visits": visits.counts(study),
     }
