@@ -61,12 +61,14 @@ def simulate(
     participants: int,
     seed: int = 0,
     rates: Rates | None = None,
+    skill: float | None = None,
     days: float | None = None,
     url: str | None = None,
     progress: Callable[[int], None] = lambda answers: None,
 ) -> Outcome:
     """Send so many people through the study, one after the other; they stop when every panel is full.
 
+    `skill` is the rate of every stimulus that has a right answer: the chance that somebody knows it, else guesses.
     Where people come twice, all return after so many `days`, for which their first visit is set back in time.
     The same seed gives the same answers.  `url` is a server of this installation; without it one is started on a
     free port and stopped afterwards.
@@ -75,12 +77,14 @@ def simulate(
         raise StudyError(f"study {study.slug} is {study.state}: only an open study can be answered")
     if rates is not None:
         _check_rates(study, rates)
+    if skill is not None:
+        _check_skill(study, skill, rates)
     came, answers = [], 0
     with _server(url) as base, httpx.Client(base_url=base, follow_redirects=True, timeout=60) as client:
         for number in range(participants):
             if not study.slots.filter(filled=False).exists():
                 break
-            person = _Person(study, client, np.random.default_rng([seed, number]), rates)
+            person = _Person(study, client, np.random.default_rng([seed, number]), rates, skill)
             for _ in person.come():
                 answers += 1
                 progress(1)
@@ -97,8 +101,15 @@ def simulate(
 class _Person:
     """One simulated participant.  The pages know people by their address alone, so these can share a browser."""
 
-    def __init__(self, study: Study, client: httpx.Client, random: np.random.Generator, rates: Rates | None):
-        self.study, self.client, self.random, self.rates = study, client, random, rates
+    def __init__(
+        self,
+        study: Study,
+        client: httpx.Client,
+        random: np.random.Generator,
+        rates: Rates | None,
+        skill: float | None,
+    ):
+        self.study, self.client, self.random, self.rates, self.skill = study, client, random, rates, skill
         self.protocol = protocols.get(study.protocol)
         self.participant: Participant | None = None
         self.address = ""
@@ -138,7 +149,7 @@ class _Person:
 
     def _answer(self, trial: Trial) -> dict[str, str]:
         truth = trial.stimulus.truth
-        rate = None if self.rates is None else rate_of(self.rates, trial.stimulus)
+        rate = self.skill if self.rates is None else rate_of(self.rates, trial.stimulus)
         value, seconds = self.protocol.simulated_answer(self.study.design, truth, rate, self.random)
         age(trial.participant, timedelta(seconds=seconds))
         return {"answer": value, "response_ms": str(round(seconds * 1000))}
@@ -186,6 +197,16 @@ def _check_rates(study: Study, rates: Rates) -> None:
         if rate_of(rates, stimulus) is None:
             truth = stimulus.truth
             raise StudyError(f"the rates have no line for image {truth['image']} and label {truth['label']}")
+
+
+def _check_skill(study: Study, skill: float, rates: Rates | None) -> None:
+    if not 0 <= skill <= 1:
+        raise StudyError(f"the skill must be a number from 0 to 1, not {skill}")
+    if rates is not None:
+        raise StudyError("the rates say how much people know: give rates or a skill")
+    protocol = protocols.get(study.protocol)
+    if not protocol.skilled:
+        raise StudyError(f"a study of the kind {protocol.key} has no right answers, so skill means nothing in it")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
-from .results import Summary
+from .results import Summary, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,6 +173,10 @@ class Protocol:
 
     # --- counting ---------------------------------------------------------------------------------------------------
 
+    #: Whether each stimulus has one right answer: then a rate, or a simulated participant's skill, is the chance that
+    #: somebody knows it, and whoever does not guesses.  Otherwise a rate is the chance of yes.
+    skilled: ClassVar[bool] = False
+
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
     ) -> tuple[str, float]:
@@ -192,6 +196,19 @@ class Protocol:
         stimulus, answer, condition, response_ms and server_ms.
         """
         raise NotImplementedError
+
+    def before_exclusions(
+        self,
+        design: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
+        excluded: "pd.DataFrame",
+    ) -> tuple[dict[str, Any], list[Table]]:
+        """What `exclusion` changed, as further measures and tables of the result; nothing by default.
+
+        `excluded` has the columns of `answers` and exclusion, the reason why an answer does not count.
+        """
+        return {}, []
 
 
 def sample(things: Iterable[Any], n: int | None, seed: int) -> list[Any]:

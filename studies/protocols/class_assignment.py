@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django import forms
 
+from . import comparing
 from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
 from .fields import NameListField
-from .results import Figure, Summary, Table
+from .results import Summary, Table, percent, span
 from .selecting import AT_RANDOM, TITLES, WAYS
 
 if TYPE_CHECKING:
@@ -30,12 +31,18 @@ CONDITIONS: dict[str, tuple[str, int, int]] = {
     **{f"{way}-prototypes-criticisms": (way, IMAGES // 2, IMAGES // 2) for way in WAYS},
     "random": ("random", IMAGES, 0),
 }
+WORDS = {
+    key: TITLES[way] + (f", {n} prototypes" if way in WAYS else "") + (f" and {m} criticisms" if m else "")
+    for key, (way, n, m) in CONDITIONS.items()
+}
 TOO_FAST, TOO_SLOW = "too fast", "too slow"
 
 
 class ClassAssignmentForm(DesignForm):
     classes = NameListField(
-        required=False, initial=[], help_text="The pool the six classes of a round come from, one a line; empty for all."
+        required=False,
+        initial=[],
+        help_text="The pool that a round's classes come from, one a line; empty for all.",
     )
     rounds = forms.IntegerField(
         initial=20,
@@ -86,7 +93,7 @@ class ClassAssignmentForm(DesignForm):
     def clean_conditions(self) -> list[str]:
         named = self.cleaned_data["conditions"]
         if unknown := [name for name in named if name not in CONDITIONS]:
-            raise forms.ValidationError(f"There is no condition {', '.join(unknown)}; there are {', '.join(CONDITIONS)}.")
+            raise forms.ValidationError(f"There is no condition {', '.join(unknown)} (known: {', '.join(CONDITIONS)}).")
         # In one order, so that the same choice is the same design.
         return [name for name in CONDITIONS if name in named] or list(CONDITIONS)
 
@@ -124,7 +131,9 @@ class ClassAssignment(Protocol):
         images = bench.images(classifier, classes=design["classes"])
         for image in images:
             pools[image.label].append(image)
-        confusion = _confusion(bench.predictions(classifier, images), len(names)) if _by_confusion(design) else None
+        confusion = (
+            _confusion(bench.predictions(classifier, images), len(names)) if design["drawing"] == "confusion" else None
+        )
         rounds = list(_rounds(pools, names, design["rounds"], confusion, random))
         bench.note(rounds=len(rounds), classes=len(pools), images=len(images))
         selected = {key: _selected(bench, design, key, rounds, pools, names) for key in design["conditions"]}
@@ -133,24 +142,12 @@ class ClassAssignment(Protocol):
             for key in design["conditions"]:
                 chosen = selected[key][number * CLASSES : (number + 1) * CLASSES]
                 groups = [_shuffled(selection, random) for selection in chosen]
-                pictures = list(bench.pictures(classifier, [target, *(image for group in groups for image, _ in group)]))
-                shown: dict[str, Any] = {"target": pictures[0].as_json(), "groups": []}
-                for place, (label, group) in enumerate(zip(labels, groups, strict=True)):
-                    start = 1 + place * IMAGES
-                    seen: dict[str, Any] = {
-                        "letter": LETTERS[place],
-                        "pictures": [picture.as_json() for picture in pictures[start : start + IMAGES]],
-                    }
-                    if _named(design):
-                        seen["title"] = titles[label]
-                    if _marked(design, key):
-                        for picture, (_, role) in zip(seen["pictures"], group, strict=True):
-                            picture["role"] = role
-                    shown["groups"].append(seen)
+                wanted = [target, *(image for group in groups for image, _ in group)]
+                pictures = [picture.as_json() for picture in bench.pictures(classifier, wanted)]
                 yield StimulusSpec(
                     condition=key,
                     family=f"round {number + 1}",
-                    shown=shown,
+                    shown=_shown(design, key, pictures, groups, [titles[label] for label in labels]),
                     truth={
                         "image": target.path,
                         "label": names[target.label],
@@ -197,23 +194,24 @@ class ClassAssignment(Protocol):
         stimuli: "pd.DataFrame",
         answers: "pd.DataFrame",
     ) -> Summary:
-        from studies.analysis.cluster import registered_contrasts, two_way_share
+        from studies.analysis.cluster import registered_contrasts
 
         measures: dict[str, Any] = {"chance": CHANCE, "conditions": {}, "contrasts": []}
         if answers.empty:
             return Summary("No answer counts yet.", measures)
         said = _marked_right(stimuli, answers)
-        for key in design["conditions"]:
-            arm = said[said["condition"] == key]
-            if len(arm):
-                found = two_way_share(arm["right"], arm["participant"], arm["round"]).as_dict()
-                measures["conditions"][key] = found | {"numerator": int(arm["right"].sum()), "denominator": len(arm)}
-        columns = (said[name] for name in ("right", "condition", "participant", "round"))
-        contrasts = _registered(list(measures["conditions"]))
-        if contrasts:
+        found = comparing.shares(said, "right", "round", design["conditions"])
+        measures["conditions"] = found
+        if contrasts := _registered(found):
+            columns = (said[name] for name in ("right", "condition", "participant", "round"))
             measures["contrasts"] = registered_contrasts(*columns, contrasts)
-        tables = [_shares_table(measures["conditions"]), _contrasts_table(measures["contrasts"])]
-        return Summary(_headline(measures["conditions"]), measures, tables, [_figure(measures["conditions"])])
+        note = f"Right answers; chance is {percent(CHANCE)}."
+        tables = [
+            comparing.shares_table("Right class chosen", "targets", WORDS, found, note),
+            comparing.contrasts_table("targets", measures["contrasts"]),
+        ]
+        figure = comparing.figure("Right class chosen, by condition", "right in %", WORDS, found, CHANCE)
+        return Summary(_headline(found), measures, tables, [figure])
 
     def before_exclusions(
         self,
@@ -241,17 +239,25 @@ class ClassAssignment(Protocol):
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def _by_confusion(design: Mapping[str, Any]) -> bool:
-    return design["drawing"] == "confusion"
-
-
-def _named(design: Mapping[str, Any]) -> bool:
-    return design["names"] == "classes"
-
-
-def _marked(design: Mapping[str, Any], condition: str) -> bool:
-    """Where all six are of one kind there is nothing to tell apart."""
-    return design["roles"] == "marked" and CONDITIONS[condition][2] > 0
+def _shown(
+    design: Mapping[str, Any],
+    condition: str,
+    pictures: Sequence[dict[str, Any]],
+    groups: Sequence[Sequence[tuple[Any, str]]],
+    titles: Sequence[str],
+) -> dict[str, Any]:
+    """What a page is given: the target's picture, then those of the groups; names and roles if the design says so."""
+    # Where all six are of one kind there is nothing to tell apart.
+    marked = design["roles"] == "marked" and CONDITIONS[condition][2] > 0
+    named = design["names"] == "classes"
+    shown = []
+    for place, group in enumerate(groups):
+        seen = [dict(picture) for picture in pictures[1 + place * IMAGES :][:IMAGES]]
+        if marked:
+            seen = [picture | {"role": role} for picture, (_, role) in zip(seen, group, strict=True)]
+        title = {"title": titles[place]} if named else {}
+        shown.append({"letter": LETTERS[place], **title, "pictures": seen})
+    return {"target": pictures[0], "groups": shown}
 
 
 def _confusion(predictions: Iterator[Any], n: int) -> np.ndarray:
@@ -285,8 +291,8 @@ def _rounds(
         different = list({image.sha256: image for image in pools[label]}.values())
         wanted = turns.count(label)
         if len(different) < wanted:
-            rule = f"class {names[label]!r}: {wanted} targets are wanted from its images, but there are {len(different)}"
-            raise DesignError([rule])
+            found = f"{wanted} targets are wanted from its images, but there are {len(different)}"
+            raise DesignError([f"class {names[label]!r}: {found}"])
         targets[label] = iter([different[i] for i in random.permutation(len(different))[:wanted]])
     for label in turns:
         others = random.permutation(labels[labels != label])
@@ -340,115 +346,32 @@ def _marked_right(stimuli: "pd.DataFrame", answers: "pd.DataFrame") -> "pd.DataF
     return said.assign(right=(said["answer"].astype(str) == said["letter"]).astype(int))
 
 
-def _registered(present: Sequence[str]) -> list[Any]:
-    """The contrasts that the design fixes, before any answer is seen; those whose conditions have answers."""
+def _registered(found: Mapping[str, Any]) -> list[Any]:
+    """The contrasts the design fixes before any answer is given; those whose conditions have answers."""
     from studies.analysis.cluster import Contrast
 
-    contrasts = []
-    for way in WAYS:
-        mixed, prototypes = f"{way}-prototypes-criticisms", f"{way}-prototypes"
-        contrasts.append(Contrast(f"{TITLES[way]}: with criticisms against without", {mixed: 1, prototypes: -1}))
-    for key in CONDITIONS:
-        if key in AGAINST_RANDOM:
-            contrasts.append(Contrast(f"{title(key)} against random", {key: 1, "random": -1}))
+    contrasts = [
+        Contrast(
+            f"{TITLES[way]}: with criticisms against without",
+            {f"{way}-prototypes-criticisms": 1, f"{way}-prototypes": -1},
+        )
+        for way in WAYS
+    ]
+    for key, (way, _, _) in CONDITIONS.items():
+        if way in WAYS:
+            contrasts.append(Contrast(f"{WORDS[key]} against random", {key: 1, "random": -1}))
     contrasts.append(Contrast("Random against chance", {"random": 1}, null=CHANCE))
-    return [contrast for contrast in contrasts if set(contrast.weights) <= set(present)]
-
-
-AGAINST_RANDOM = [key for key, (way, _, _) in CONDITIONS.items() if way in WAYS]
-
-
-def title(condition: str) -> str:
-    """A condition in words."""
-    way, n_prototypes, n_criticisms = CONDITIONS[condition]
-    if way not in WAYS:
-        return TITLES[way]
-    return f"{TITLES[way]}, {n_prototypes} prototypes" + (f" and {n_criticisms} criticisms" if n_criticisms else "")
+    return [contrast for contrast in contrasts if set(contrast.weights) <= set(found)]
 
 
 def _headline(shares: Mapping[str, Mapping[str, Any]]) -> str:
     best = max(shares, key=lambda key: shares[key]["estimate"])
-    said = f"People choose the right class most often, in {_percent(shares[best]['estimate'])} of trials, with "
-    said += f"“{title(best)}” ({_range(shares[best])})"
-    if "random" in shares and best not in ("random",):
-        said += f"; with random images in {_percent(shares['random']['estimate'])}"
-    return f"{said}. Chance is {_percent(CHANCE)}."
-
-
-def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.2f} %"
-
-
-def _range(found: Mapping[str, Any]) -> str:
-    if found["low"] is None:
-        return f"no interval: {found['reason']}"
-    return f"{round(100 * found['level'])} % interval {_percent(found['low'])} to {_percent(found['high'])}"
-
-
-def _shares_table(shares: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows = [
-        [
-            title(key),
-            f"{found['numerator']} of {found['denominator']}",
-            _percent(found["estimate"]),
-            f"{100 * found['naive']['standard_error']:.2f}",
-            _range(found),
-        ]
-        for key, found in shares.items()
-    ]
-    note = (
-        f"Chance is {_percent(CHANCE)}. Std is the paper’s, √(p(1 − p)/n) in percentage points, which takes answers as "
-        "independent; the interval accounts for participants and for targets."
-    )
-    return Table("Right class chosen", ["", "answers", "right", "Std", "uncertainty"], rows, note)
-
-
-def _contrasts_table(contrasts: Sequence[Mapping[str, Any]]) -> Table:
-    def odds(value: float | None) -> str | None:
-        return None if value is None else f"{np.exp(value):.2f}"
-
-    rows = []
-    for found in contrasts:
-        if found["estimate"] is None or found["low"] is None:
-            rows.append([found["name"], odds(found["estimate"]), found["reason"], None, None])
-            continue
-        # Against chance the odds are compared with those of guessing.
-        shift = found["null"] or 0
-        low, high = odds(found["low"] - shift), odds(found["high"] - shift)
-        p_value, adjusted = (_p(found[name]) for name in ("p_value", "p_holm"))
-        rows.append([found["name"], odds(found["estimate"] - shift), f"{low} to {high}", p_value, adjusted])
-    note = (
-        "Registered contrasts: fixed by the design before any answer. Two-way cluster-robust by participant and target, "
-        "on the logit scale; p adjusted by Holm over all that could be tested, intervals not adjusted."
-    )
-    return Table("Registered contrasts", ["", "odds ratio", "95 % interval", "p", "p, Holm"], rows, note)
-
-
-def _p(value: float | None) -> str | None:
-    return None if value is None else "< 0.0001" if value < 0.0001 else f"{value:.4f}"
-
-
-def _figure(shares: Mapping[str, Mapping[str, Any]]) -> Figure:
-    return Figure(
-        name="conditions",
-        kind="intervals",
-        title="Right class chosen, by condition",
-        x="condition",
-        y="right in %",
-        series=[
-            {
-                "name": "right",
-                "x": [title(key) for key in shares],
-                **{bound: [found[of] for found in shares.values()] for bound, of in BOUNDS.items()},
-                "marked": CHANCE,
-                "marked_as": "chance, 1/6",
-            }
-        ],
-        note="Shares with two-way 95 % intervals; the dashed line is chance.",
-    )
-
-
-BOUNDS = {"y": "estimate", "low": "low", "high": "high"}
+    said = f"People choose the right class most often, in {percent(shares[best]['estimate'])} of trials, with "
+    said += f"“{WORDS[best]}” ({span(shares[best])})"
+    for key in shares:
+        if key != best and CONDITIONS[key][0] not in WAYS:
+            said += f"; with random images in {percent(shares[key]['estimate'])}"
+    return f"{said}. Chance is {percent(CHANCE)}."
 
 
 def _mean(values: "pd.Series") -> float | None:
@@ -459,8 +382,8 @@ def _window_table(design: Mapping[str, Any], found: Mapping[str, Mapping[str, An
     rows = []
     for key, one in found.items():
         before, after = one["before"], one["after"]
-        cells = [before["answers"], _percent(before["right"]), one["too_fast"], one["too_slow"]]
-        rows.append([title(key), *cells, after["answers"], _percent(after["right"])])
+        cells = [before["answers"], percent(before["right"]), one["too_fast"], one["too_slow"]]
+        rows.append([WORDS[key], *cells, after["answers"], percent(after["right"])])
     columns = ["", "answers before", "right", TOO_FAST, TOO_SLOW, "answers after", "right"]
     window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server’s clock"
     note = f"The window is {window}. Answers outside it are kept and do not count; somebody else was asked instead."

@@ -22,6 +22,9 @@ class Command(StudyCommand):
             help="image,label,rate and, where it matters, condition: the chance of yes for each stimulus.",
         )
         parser.add_argument(
+            "--skill", type=float, metavar="P", help="The chance that somebody knows the right answer, else guesses."
+        )
+        parser.add_argument(
             "--days",
             type=float,
             metavar="D",
@@ -29,7 +32,7 @@ class Command(StudyCommand):
         )
         parser.add_argument("--url", help="A running server of this installation (default: one of its own).")
 
-    def handle_study(self, study, *, participants, seed, rates, days, url, **options):
+    def handle_study(self, study, *, participants, seed, rates, skill, days, url, **options):
         if participants < 1:
             raise StudyError("--participants must be at least 1")
         if days is not None and not 0 <= days <= 3650:
@@ -38,7 +41,14 @@ class Command(StudyCommand):
         wanted = Slot.objects.filter(study=study, filled=False).count()
         with tqdm(total=wanted, desc="answers", unit="", file=self.stderr, dynamic_ncols=True, disable=None) as bar:
             outcome = simulate(
-                study, participants=participants, seed=seed, rates=table, days=days, url=url, progress=bar.update
+                study,
+                participants=participants,
+                seed=seed,
+                rates=table,
+                skill=skill,
+                days=days,
+                url=url,
+                progress=bar.update,
             )
         left = f"{outcome.wanted} still wanted" if outcome.wanted else "every panel is full"
         self.say(f"{outcome.participants} participants gave {outcome.answers} answers; {left}.")
