@@ -131,30 +131,35 @@ class ClassAssignment(Protocol):
         images = bench.images(classifier, classes=design["classes"])
         for image in images:
             pools[image.label].append(image)
-        confusion = (
-            _confusion(bench.predictions(classifier, images), len(names)) if design["drawing"] == "confusion" else None
-        )
+        confusion = None
+        if design["drawing"] == "confusion":
+            confusion = _confusion(bench.predictions(classifier, images), len(names))
         rounds = list(_rounds(pools, names, design["rounds"], confusion, random))
         bench.note(rounds=len(rounds), classes=len(pools), images=len(images))
         selected = {key: _selected(bench, design, key, rounds, pools, names) for key in design["conditions"]}
         bench.note(smallest_pools={key: _smallest(selections) for key, selections in selected.items()})
+        chosen = (image for selections in selected.values() for one in selections for image in one.images)
+        wanted = list(dict.fromkeys([*(target for target, _ in rounds), *chosen]))
+        pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, wanted)}
         for number, (target, labels) in enumerate(rounds):
             for key in design["conditions"]:
-                chosen = selected[key][number * CLASSES : (number + 1) * CLASSES]
-                groups = [_shuffled(selection, random) for selection in chosen]
-                wanted = [target, *(image for group in groups for image, _ in group)]
-                pictures = [picture.as_json() for picture in bench.pictures(classifier, wanted)]
+                selections = selected[key][number * CLASSES : (number + 1) * CLASSES]
+                groups = [_shuffled(selection, random) for selection in selections]
+                called = [titles[label] for label in labels]
                 yield StimulusSpec(
                     condition=key,
                     family=f"round {number + 1}",
-                    shown=_shown(design, key, pictures, groups, [titles[label] for label in labels]),
+                    shown={
+                        "target": pictures[target.sha256],
+                        "groups": _shown(design, key, groups, pictures, called),
+                    },
                     truth={
                         "image": target.path,
                         "label": names[target.label],
                         "round": number + 1,
                         "classes": [names[label] for label in labels],
                         "images": [[{"image": image.path, "role": role} for image, role in group] for group in groups],
-                        "pools": [[selection.prototype_pool, selection.criticism_pool] for selection in chosen],
+                        "pools": [[selection.prototype_pool, selection.criticism_pool] for selection in selections],
                     },
                 )
 
@@ -242,22 +247,22 @@ class ClassAssignment(Protocol):
 def _shown(
     design: Mapping[str, Any],
     condition: str,
-    pictures: Sequence[dict[str, Any]],
     groups: Sequence[Sequence[tuple[Any, str]]],
+    pictures: Mapping[str, Mapping[str, Any]],
     titles: Sequence[str],
-) -> dict[str, Any]:
-    """What a page is given: the target's picture, then those of the groups; names and roles if the design says so."""
+) -> list[dict[str, Any]]:
+    """The groups as a page is given them, with names and roles where the design says so."""
     # Where all six are of one kind there is nothing to tell apart.
     marked = design["roles"] == "marked" and CONDITIONS[condition][2] > 0
     named = design["names"] == "classes"
-    shown = []
-    for place, group in enumerate(groups):
-        seen = [dict(picture) for picture in pictures[1 + place * IMAGES :][:IMAGES]]
-        if marked:
-            seen = [picture | {"role": role} for picture, (_, role) in zip(seen, group, strict=True)]
-        title = {"title": titles[place]} if named else {}
-        shown.append({"letter": LETTERS[place], **title, "pictures": seen})
-    return {"target": pictures[0], "groups": shown}
+    return [
+        {
+            "letter": letter,
+            "pictures": [{**pictures[image.sha256], **({"role": role} if marked else {})} for image, role in group],
+            **({"title": title} if named else {}),
+        }
+        for letter, title, group in zip(LETTERS, titles, groups, strict=True)
+    ]
 
 
 def _confusion(predictions: Iterator[Any], n: int) -> np.ndarray:
