@@ -26,9 +26,17 @@ WORDS = {PROTOTYPES: "Prototypes", CRITICISMS: "Criticisms", SAMPLE: "Random ima
 
 
 class AttributeAnnotationForm(DesignForm):
-    class_name = forms.CharField(max_length=200, help_text="The class whose images are shown.")
+    class_name = forms.CharField(
+        initial="",
+        required=False,
+        max_length=200,
+        help_text="The class whose images are shown; empty for the classifier's first.",
+    )
     attribute = forms.CharField(
-        max_length=200, help_text="What people look for, as they read it: “Does this image show …?”, such as a person."
+        initial="a person",
+        required=False,
+        max_length=200,
+        help_text="What people look for, as they read it: “Does this image show …?”, such as a person.",
     )
     selection = forms.ChoiceField(
         choices=[(way, TITLES[way]) for way in WAYS],
@@ -43,11 +51,11 @@ class AttributeAnnotationForm(DesignForm):
 
     def clean(self) -> dict[str, Any]:
         design = super().clean()
-        if "selection" not in self.errors:
-            design["selection"] = design.get("selection") or self.fields["selection"].initial
         known = self.catalogue.classifiers.get(design.get("classifier", ""), ())
-        if known and (name := design.get("class_name")) and name not in known:
-            self.add_error("class_name", f"This classifier has no class {name}.")
+        if known and "class_name" not in self.errors:
+            design["class_name"] = design["class_name"] or known[0]
+            if design["class_name"] not in known:
+                self.add_error("class_name", f"This classifier has no class {design['class_name']}.")
         return design
 
 

@@ -99,9 +99,6 @@ class ClassAssignmentForm(DesignForm):
 
     def clean(self) -> dict[str, Any]:
         design = super().clean()
-        for name in ("drawing", "names", "roles"):
-            if name not in self.errors:
-                design[name] = design.get(name) or self.fields[name].initial
         fastest, slowest = design.get("min_seconds"), design.get("max_seconds")
         if fastest is not None and slowest is not None and fastest >= slowest:
             self.add_error("max_seconds", f"Must be above min_seconds, which is {fastest}.")
