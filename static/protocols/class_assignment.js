@@ -3,6 +3,7 @@
 const views = [...document.querySelectorAll(".view")];
 const dialog = document.querySelector(".enlarged");
 const LARGEST_ZOOM = 10;
+const LARGEST_SIDE = 512;
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -3, ArrowDown: 3 };
 
 let current = 0;
@@ -12,7 +13,7 @@ function show(index) {
   const small = views[current].querySelector("img");
   const [width, height] = [small.naturalWidth, small.naturalHeight];
   // Whole multiples only: what people see are the classifier's pixels.
-  const room = Math.min((innerWidth - 64) / width, (innerHeight - 140) / height);
+  const room = Math.min(innerWidth - 64, innerHeight - 140, LARGEST_SIDE) / Math.max(width, height);
   const zoom = Math.max(1, Math.min(LARGEST_ZOOM, Math.floor(room)));
   const large = new Image(zoom * width, zoom * height);
   large.src = small.src;
