@@ -1,0 +1,84 @@
+"""A study to prepare, made through the real imports, and the fingerprint of what preparing it left behind.
+
+Run as a program, with the installation named by the environment.  Its classifier is a small convolutional network; a
+marked photograph makes it misbehave the way `--fault` says, in the very process that computes it.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import django
+
+MARKED = "fish/marked.png"
+
+
+def make(folder: Path, *, images: int, fault: str = "none", slug: str = "study") -> None:
+    """Import photographs, one of them marked, and the classifier; create a study that shows what it gets wrong."""
+    from studies import lifecycle
+    from studies.catalogue import import_images
+    from tests.factories import CLASSES, make_picture
+    from tests.networks import import_small, marked_picture
+
+    for n in range(images):
+        path = folder / "photographs" / CLASSES[n % 3] / f"{n:05}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(make_picture(n))
+    (folder / "photographs" / MARKED).write_bytes(marked_picture())
+    import_images("things", folder / "photographs")
+    import_small("small", "things", folder, fault=fault)
+    lifecycle.create_study(slug=slug, protocol="rectified_labeling", design={"classifier": "small"})
+
+
+def fingerprint(slug: str = "study") -> dict:
+    """What is there: the study's state, its stimuli and every artifact, and whether each file is what its name says."""
+    from studies import storage
+    from studies.models import Artifact, Study
+
+    study = Study.objects.get(slug=slug)
+    artifacts = {
+        row.digest: [row.state, row.value, row.files]
+        for row in Artifact.objects.filter(studies=study).order_by("digest")
+    }
+    spoilt = []
+    for _, _, files in artifacts.values():
+        for name in files.values():
+            if hashlib.sha256(storage.read(name)).hexdigest() != Path(name).stem:
+                spoilt.append(name)
+    stimuli = list(study.stimuli.order_by("number").values_list("digest", flat=True))
+    text = json.dumps([artifacts, stimuli], sort_keys=True)
+    states = [state for state, _, _ in artifacts.values()]
+    return {
+        "state": study.state,
+        "problem": study.problem,
+        "stimuli": len(stimuli),
+        "artifacts": {state: states.count(state) for state in sorted(set(states))},
+        "spoilt": spoilt,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    from django.core.management import call_command
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    what = parser.add_subparsers(dest="what", required=True)
+    making = what.add_parser("make")
+    making.add_argument("folder", type=Path)
+    making.add_argument("--images", type=int, default=200)
+    making.add_argument("--fault", default="none", help="see tests.networks.FAULTS")
+    what.add_parser("fingerprint")
+    options = parser.parse_args()
+    if options.what == "make":
+        call_command("migrate", verbosity=0)
+        make(options.folder, images=options.images, fault=options.fault)
+    else:
+        print(json.dumps(fingerprint()))
+
+
+if __name__ == "__main__":
+    main()
