@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 def opened(**design) -> Study:
-    study = made_up_study("adversarial_trials", design)
+    study = made_up_study("adversarial_trials", {"threshold": 1, **design})
     lifecycle.open_study(study)
     return study
 
