@@ -203,7 +203,7 @@ class AdversarialTrials(Protocol):
     ) -> Summary:
         panel, k = design["answers_per_stimulus"], design["threshold"]
         measures: dict[str, Any] = {"threshold": k, "panel": panel, "meeting": design["meeting"]}
-        measures |= {name: preparation[name] for name in REPORTED}
+        measures |= _known(preparation)
         if answers.empty:
             nothing = {"estimate": None, "low": None, "high": None, "reason": "no answer counts yet"}
             measures |= {"conditions": {}, "accepted_difference": nothing, "yes_difference": nothing}
@@ -252,55 +252,50 @@ def _explainer(design: Mapping[str, Any]) -> dict[str, Any]:
 # --- what preparing found ---------------------------------------------------------------------------------------------
 
 
-#: The facts of the preparation that the result repeats.
-REPORTED = (
-    "clean_accuracy",
-    "adversarial_accuracy",
-    "adversarial_error",
-    "flipped_share",
-    "survival",
-    "r2",
-    "positive_superpixels",
-)
-
-
 def _report(
     images: int, attacks: Sequence[Any], flipped: Sequence[Any], drawn: Sequence[Any], explanations: Sequence[Any]
 ) -> dict[str, Any]:
-    """S and f, of the pictures as displayed, which are what people judge; those of the exact tensors stand beside."""
-    correct, exactly = len(attacks), [a for a in attacks if a.fools_exactly]
-    wrong = images - correct
+    """What flips is counted on the pictures as displayed, which people judge; the exact tensors stand beside."""
+    wrong, exactly = images - len(attacks), [a for a in attacks if a.fools_exactly]
     return {
         "images": images,
         "errors": wrong,
-        "attacked": correct,
+        "attacked": len(attacks),
         "flipped": len(flipped),
+        "flipped_exactly": len(exactly),
+        "surviving_display": sum(a.fools_as_displayed for a in exactly),
         "adversarial_errors": wrong + len(flipped),
         "drawn": len(drawn),
-        "shown": len(explanations),
         "without_explanation": len(drawn) - len(explanations),
-        "clean_accuracy": _share(correct, "images given their true class", images, "images"),
-        "adversarial_accuracy": {
-            **_share(correct - len(flipped), "images given their true class after the attack", images, "images"),
-            "exact": (correct - len(exactly)) / images,
-        },
-        "adversarial_error": {
-            **_share(wrong + len(flipped), "images wrong before or after the attack, as displayed", images, "images"),
-            "exact": (wrong + len(exactly)) / images,
-        },
-        "flipped_share": {
-            **_share(len(flipped), "images flipped by the attack, as displayed", images, "images"),
-            "exact": len(exactly) / images,
-            "of_attacked": len(flipped) / correct,
-        },
-        "survival": _share(
-            sum(a.fools_as_displayed for a in exactly),
-            "images that still fool the classifier as displayed",
-            len(exactly),
-            "images whose exact tensor fools it",
-        ),
+        "shown": len(explanations),
+        "clean_accuracy": len(attacks) / images,
+        "adversarial_accuracy": (len(attacks) - len(flipped)) / images,
+        "flipped_share": len(flipped) / images,
         "r2": _spread([e.r2 for e in explanations]),
         "positive_superpixels": _spread([e.n_positive for e in explanations]),
+    }
+
+
+def _known(preparation: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of the preparation as the result names them, each share with its own denominator."""
+    images, correct, flipped = (preparation[name] for name in ("images", "attacked", "flipped"))
+    exactly, wrong = preparation["flipped_exactly"], preparation["errors"]
+    wrong_exactly = {"exact": (wrong + exactly) / images}
+    return {
+        "clean_accuracy": _share(correct, "images given their true class", images, "images"),
+        "adversarial_accuracy": _share(correct - flipped, "images still right, as displayed", images, "images")
+        | {"exact": (correct - exactly) / images},
+        "adversarial_error": _share(wrong + flipped, "images wrong before or after the attack", images, "images")
+        | wrong_exactly,
+        "flipped_share": _share(flipped, "images flipped by the attack, as displayed", images, "images")
+        | {"exact": exactly / images, "of_attacked": flipped / correct},
+        "display_survival": _share(
+            preparation["surviving_display"],
+            "images that still fool the classifier as displayed",
+            exactly,
+            "images whose exact tensor fools it",
+        ),
+        **{name: preparation[name] for name in ("shown", "without_explanation", "r2", "positive_superpixels")},
     }
 
 
@@ -315,7 +310,7 @@ def _share(numerator: int, numerator_name: str, denominator: int, denominator_na
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"lowest": min(values), "median": median(values), "highest": max(values), "n": len(values)}
+    return {"lowest": min(values), "median": median(values), "highest": max(values)}
 
 
 # --- counting ---------------------------------------------------------------------------------------------------------
@@ -452,15 +447,18 @@ def _preparation_table(measures: Mapping[str, Any]) -> Table:
         "clean_accuracy": "Accuracy on clean images",
         "adversarial_accuracy": "Accuracy under attack, as displayed",
         "flipped_share": "Flipped by the attack, as displayed",
-        "survival": "Surviving display",
+        "display_survival": "Surviving display",
     }
     rows = [[title, percent(measures[name]["estimate"]), _of(measures[name])] for name, title in names.items()]
+    explanations = f"{measures['shown']} explanations"
+    if measures["without_explanation"]:
+        explanations += f"; {measures['without_explanation']} images have none and are not shown"
     for name, title, form in (
         ("r2", "R² of the explanations", "{:.2f}"),
         ("positive_superpixels", "Superpixels that speak for the label", "{:g}"),
     ):
         found = measures[name]
-        range_ = f"from {form.format(found['lowest'])} to {form.format(found['highest'])}, {found['n']} explanations"
+        range_ = f"from {form.format(found['lowest'])} to {form.format(found['highest'])}, {explanations}"
         rows.append([title, f"median {form.format(found['median'])}", range_])
     return Table("The attack and the explanations", ["", "", "from"], rows)
 
