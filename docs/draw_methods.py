@@ -15,12 +15,11 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent))
 
 import toybox  # noqa: E402
-from toybox.imageset import EVALUATION_SEED, scene  # noqa: E402
-
 from explainers import base, images, rendering  # noqa: E402
 from explainers.base import Attack, Attacked, Explainer, Explanation, Pool, Selector, seed_from  # noqa: E402
 from explainers.classifiers import Classifier, from_module  # noqa: E402
 from explainers.superpixels import Quickshift, Slic  # noqa: E402
+from toybox.imageset import EVALUATION_SEED, scene  # noqa: E402
 
 CLASS, NUMBER = "mug", 12  # the one image that all methods are shown on
 POOL = 240  # pictures of its class for the selectors
