@@ -4,6 +4,7 @@ docs/explanation/faults.md has the table of faults; the same in one process, and
 """
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -70,8 +71,6 @@ def log_of(folder: Path) -> Path:
 
 def tended(installation) -> subprocess.Popen:
     """The sweeper, which ends with the preparation and prints the fingerprint."""
-    import os
-
     return subprocess.Popen(
         [sys.executable, *PROGRAM, "tend"],
         cwd=Path(__file__).parent.parent.parent,
@@ -152,9 +151,9 @@ def away(installation):
     return relay.cut, relay.mend, {**installation.environment, "DATABASE_URL": through}
 
 
+@pytest.mark.parametrize("installation", ["postgresql"], indirect=True)
 def test_a_queue_that_is_down_when_asked_is_used_when_it_is_back(installation, undisturbed, tmp_path):
-    if installation.engine == "sqlite":
-        pytest.skip("a queue of files is there whenever the data folder is")
+    """A queue of files is there whenever the data folder is."""
     make(installation, tmp_path)
     nowhere = replace(installation, environment={**installation.environment, "BROKER_URL": "redis://127.0.0.1:1/0"})
     said = nowhere.manage("prepare", "study", "--enqueue")
@@ -163,8 +162,9 @@ def test_a_queue_that_is_down_when_asked_is_used_when_it_is_back(installation, u
         assert result_of(tended(installation), log_of(tmp_path)) == undisturbed
 
 
+@pytest.mark.parametrize("installation", ["sqlite"], indirect=True)
 def test_a_disk_that_is_full_and_then_has_room_again_changes_nothing(installation, undisturbed, tmp_path):
-    """The pictures' folder on a file system of its own of 300 kB, most of it taken at first."""
+    """The results' folder on a small file system of its own, most of it taken at first."""
     make(installation, tmp_path)
     folder = Path(installation.environment["DATA_DIR"]) / "media" / "artifacts"
     folder.mkdir(exist_ok=True)
