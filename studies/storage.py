@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from pathlib import Path
 
@@ -61,7 +61,9 @@ def store(folder: str, data: bytes, suffix: str) -> str:
 
 def store_all(folder: str, files: Sequence[tuple[bytes, str]]) -> list[str]:
     """The same for several files, as pairs of bytes and suffix, at once; the names in order."""
-    return list(_writers().map(lambda file: store(folder, *file), files))
+    writing = [_writers().submit(store, folder, *file) for file in files]
+    wait(writing)
+    return [one.result() for one in writing]
 
 
 def read(name: str) -> bytes:
