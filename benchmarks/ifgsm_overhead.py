@@ -1,6 +1,6 @@
 """IFGSM, ten steps, as a ratio to the bare forward and backward passes; and with flipped images leaving the batch.
 
-    python -m benchmarks.ifgsm_overhead [--images 64] [--repeats 3] [--threads 2]
+    python -m benchmarks.ifgsm_overhead [--images 64] [--rounds 3] [--threads 2]
 
 Prints one JSON line; medians in seconds, the sides alternating. bare_s: ten forward and backward passes and the one
 forward pass that decides the last step, on the same images and batches. ratio: of the whole attack to them;
@@ -14,16 +14,12 @@ to its logits; the offsets put the image's own logits, known from a first run, o
 image carries its number in the red of its first pixel, coarsely enough that the attack does not reach the next number.
 """
 
-import argparse
-import json
-import statistics
-import time
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import resnet18
 
+from benchmarks.measure import alternating, arguments, tell
 from explainers.ifgsm import attack
 
 STEPS = 10
@@ -75,68 +71,57 @@ def appoint(model: Appointed, images: Tensor, labels: Tensor, steps: list[int]) 
     model.offsets.copy_(-(path.gather(1, at) + path.gather(1, at + 1)).squeeze(1) / 2)
 
 
-def bare(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The passes alone; returns the seconds of the last forward pass."""
+def passes(model: nn.Module, images: Tensor, labels: Tensor) -> None:
+    """Ten forward and backward passes, and nothing else."""
     for _ in range(STEPS):
         for pixels, answers in zip(images.split(BATCH), labels.split(BATCH), strict=True):
             pixels = pixels.detach().requires_grad_(True)
             torch.autograd.grad(functional.cross_entropy(model(pixels), answers, reduction="sum"), pixels)
-    start = time.perf_counter()
+
+
+def last_pass(model: nn.Module, images: Tensor) -> None:
     with torch.no_grad():
         for pixels in images.split(BATCH):
             model(pixels)
-    return time.perf_counter() - start
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    given = arguments(__doc__, images=64, rounds=3)
+    n = given.images
     torch.manual_seed(0)
-    n = arguments.images
     model = Appointed(resnet18(weights=None, num_classes=2), n).eval().requires_grad_(False)
     images = torch.rand(n, 3, SIZE, SIZE)
     images[:, 0, 0, 0] = (torch.arange(n) + 0.5) / n
     labels = torch.zeros(n, dtype=torch.int64)
     steps = flip_steps(n)
     appoint(model, images, labels, steps)
-
-    bares, lasts, wholes, stoppings = [], [], [], []
-    for _ in range(arguments.repeats):
-        start = time.perf_counter()
-        lasts.append(bare(model, images, labels))
-        after_bare = time.perf_counter()
-        whole = attack(model, images, labels, step=STEP, max_steps=STEPS)
-        after_whole = time.perf_counter()
-        stopping = attack(model, images, labels, step=STEP, max_steps=STEPS, stop_at_flip=True)
-        stoppings.append(time.perf_counter() - after_whole)
-        wholes.append(after_whole - after_bare)
-        bares.append(after_bare - start)
-
-    bare_s, last_s, whole_s, stopping_s = map(statistics.median, (bares, lasts, wholes, stoppings))
     appointed = [step if step <= STEPS else -1 for step in steps]
-    kept = sum(flips == wanted for flips, wanted in zip(stopping.flip_step.tolist(), appointed, strict=True))
-    print(
-        json.dumps(
-            {
-                "benchmark": "ifgsm_overhead",
-                "threads": arguments.threads,
-                "images": n,
-                "bare_s": round(bare_s, 2),
-                "attack_s": round(whole_s, 2),
-                "ratio": round(whole_s / bare_s, 3),
-                "ratio_to_ten": round(whole_s / (bare_s - last_s), 3),
-                "stopping_s": round(stopping_s, 2),
-                "stopping_ratio": round(stopping_s / whole_s, 3),
-                "passes": round(sum(min(step, STEPS) + 1 for step in steps) / (n * (STEPS + 1)), 3),
-                "appointments_kept": round(kept / n, 3),
-                "same_flip_steps": torch.equal(whole.flip_step, stopping.flip_step),
-                "limits": LIMITS,
-            }
-        )
+
+    def whole(stop_at_flip: bool) -> None:
+        result = attack(model, images, labels, step=STEP, max_steps=STEPS, stop_at_flip=stop_at_flip)
+        assert result.flip_step.tolist() == appointed, "survival was not as in the paper"
+
+    seconds = alternating(
+        {
+            "ten": lambda: passes(model, images, labels),
+            "last": lambda: last_pass(model, images),
+            "whole": lambda: whole(False),
+            "stopping": lambda: whole(True),
+        },
+        given.rounds,
+    )
+    bare = seconds["ten"] + seconds["last"]
+    tell(
+        "ifgsm_overhead",
+        given,
+        bare_s=round(bare, 2),
+        attack_s=round(seconds["whole"], 2),
+        ratio=round(seconds["whole"] / bare, 3),
+        ratio_to_ten=round(seconds["whole"] / seconds["ten"], 3),
+        stopping_s=round(seconds["stopping"], 2),
+        stopping_ratio=round(seconds["stopping"] / seconds["whole"], 3),
+        passes=round(sum(min(step, STEPS) + 1 for step in steps) / (n * (STEPS + 1)), 3),
+        limits=LIMITS,
     )
 
 

@@ -1,6 +1,6 @@
 """MMD-critic: from a kernel, as a ratio to the authors' procedure written naively; from features, streamed.
 
-    python -m benchmarks.mmd_critic [--repeats 9] [--points 50000] [--threads 2]
+    python -m benchmarks.mmd_critic [--rounds 9] [--points 50000] [--threads 2]
 
 Prints one JSON line. kernel: n = 1300 points, 100 prototypes and 100 criticisms; medians in seconds of both sides,
 alternating, and whether they chose the same indices. streamed: `--points` of 2048 features, 100 prototypes and 100
@@ -8,10 +8,8 @@ criticisms, in a process of its own; seconds, that process's peak of memory with
 that the bare products of the kernel's blocks take, measured on a sample of them before and after.
 """
 
-import argparse
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ import time
 import numpy as np
 import torch
 
+from benchmarks.measure import alternating, arguments, tell
 from explainers import mmd_critic
 
 CHOSEN = 100
@@ -71,27 +70,28 @@ def points(n: int, f: int) -> torch.Tensor:
     return values
 
 
-def from_kernel(repeats: int) -> dict[str, float | int | bool]:
+def from_kernel(rounds: int) -> dict[str, float | int | bool]:
     x = points(1300, FEATURES).double()
-    kernel = torch.exp(-mmd_critic.median_bandwidth(x) * torch.cdist(x, x).square()).contiguous()
+    kernel = torch.exp(-mmd_critic.median_bandwidth(x) * torch.cdist(x, x).square())
     kernel = (kernel + kernel.T) / 2
     array = kernel.numpy()
-    naive, ours, same = [], [], True
-    for _ in range(repeats):
-        start = time.perf_counter()
+    chosen = {}
+
+    def naive() -> None:
         prototypes = naive_prototypes(array, CHOSEN)
-        criticisms = naive_criticisms(array, prototypes, CHOSEN, 1e-5)
-        middle = time.perf_counter()
-        chosen = mmd_critic.select_from_kernel(kernel, CHOSEN, CHOSEN)
-        ours.append(time.perf_counter() - middle)
-        naive.append(middle - start)
-        same &= chosen.prototypes.tolist() == prototypes and chosen.criticisms.tolist() == criticisms
+        chosen["naive"] = prototypes, naive_criticisms(array, prototypes, CHOSEN, 1e-5)
+
+    def ours() -> None:
+        result = mmd_critic.select_from_kernel(kernel, CHOSEN, CHOSEN)
+        chosen["ours"] = result.prototypes.tolist(), result.criticisms.tolist()
+
+    seconds = alternating({"naive": naive, "ours": ours}, rounds)
     return {
         "n": len(kernel),
-        "naive_s": round(statistics.median(naive), 4),
-        "ours_s": round(statistics.median(ours), 4),
-        "ratio": round(statistics.median(naive) / statistics.median(ours), 1),
-        "same_indices": same,
+        "naive_s": round(seconds["naive"], 4),
+        "ours_s": round(seconds["ours"], 4),
+        "ratio": round(seconds["naive"] / seconds["ours"], 1),
+        "same_indices": chosen["naive"] == chosen["ours"],
     }
 
 
@@ -122,21 +122,17 @@ def streamed(n: int) -> dict[str, float | int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--points", type=int, default=50_000)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only-streamed", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    if arguments.only_streamed:
-        print(json.dumps(streamed(arguments.points)))
-        return
-    figures = {"benchmark": "mmd_critic", "threads": arguments.threads, "kernel": from_kernel(arguments.repeats)}
-    command = [sys.executable, "-m", "benchmarks.mmd_critic", "--only-streamed"]
-    command += ["--points", str(arguments.points), "--threads", str(arguments.threads)]
-    figures["streamed"] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print(json.dumps(figures | {"limits": LIMITS}))
+    given = arguments(__doc__, rounds=9, points=50_000)
+    code = f"import json, torch; torch.set_num_threads({given.threads}); from benchmarks.mmd_critic import streamed;"
+    code += f"print(json.dumps(streamed({given.points})))"
+    alone = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    tell(
+        "mmd_critic",
+        given,
+        kernel=from_kernel(given.rounds),
+        streamed=json.loads(alone.stdout),
+        limits=LIMITS,
+    )
 
 
 if __name__ == "__main__":

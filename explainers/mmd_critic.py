@@ -167,21 +167,23 @@ def median_bandwidth(features: Tensor) -> float:
     n = min(len(features), _BANDWIDTH_POINTS)
     points = features[torch.arange(n, device=features.device) * len(features) // n].to(torch.float64)
     squares = points.square().sum(1)
-    distances = _squared_distances(points @ points.T, squares[:, None], squares)
-    distances = distances[~torch.eye(n, dtype=torch.bool, device=points.device)]  # each pair twice: the same median
+    lengths = np.empty(n * (n - 1) // 2)
+    filled = 0
+    for rows, block in _in_blocks(points):
+        distances = _squared_distances(block @ points.T, squares[rows, None], squares).cpu().numpy()
+        for number, distance in enumerate(distances, rows.start + 1):
+            lengths[filled : filled + n - number] = distance[number:]
+            filled += n - number
     zero = _TIE * float(squares.max())
-    median = _median(distances)
+    median = _median(lengths)
     if median <= zero:
-        median = _median(distances[distances > zero])
+        median = _median(lengths[lengths > zero])
     return 1 / median if median > 0 else 1.0
 
 
-def _median(values: Tensor) -> float:
-    """Of an even number of values, the mean of the middle two; 0 of none."""
-    if not len(values):
-        return 0.0
-    middle = len(values) // 2
-    return float(values.kthvalue(middle).values + values.kthvalue(middle + 1).values) / 2
+def _median(values: np.ndarray) -> float:
+    """Of an even number of values, the mean of the middle two; 0 of none. Reorders them."""
+    return float(np.median(values, overwrite_input=True)) if len(values) else 0.0
 
 
 def _select(

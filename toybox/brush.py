@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import uniform_filter1d
 
-from .palette import darker, lighter
+from .palette import WHITE, darker, planes
 
 _OVERSAMPLE = 2  # masks are rasterised this much larger than the canvas, on top of the canvas's own oversampling
 _LAMP = np.array([-0.46, -0.60, 0.655], dtype=np.float32)
@@ -35,7 +35,7 @@ class Brush:
     """A square transparent patch with one thing on it.
 
     `radius` is the length of the thing's unit in canvas pixels; `detail` the canvas's pixels to one of the picture.
-    `colour` (n, n, 3) and `alpha` (n, n) are the result, colour not premultiplied.
+    `colour` (3, n, n) and `alpha` (n, n) are the result, colour not premultiplied.
     """
 
     def __init__(self, radius: float, turn: float = 0.0, flip: bool = False, stretch: float = 1.0, detail: int = 2):
@@ -44,7 +44,7 @@ class Brush:
         c, s = np.cos(turn), np.sin(turn)
         shape = np.diag([-stretch if flip else stretch, 1 / stretch])
         self._matrix = radius * shape @ np.array([[c, s], [-s, c]])
-        self.colour = np.zeros((self.side, self.side, 3), dtype=np.float32)
+        self.colour = np.zeros((3, self.side, self.side), dtype=np.float32)
         self.alpha = np.zeros((self.side, self.side), dtype=np.float32)
         grid = np.arange(self.side) + 0.5 - self.side / 2
         inverse = np.linalg.inv(self._matrix)
@@ -95,19 +95,19 @@ class Brush:
         m = mask[area]
         if m.size == 0:
             return mask
-        base = np.broadcast_to(paint, (*m.shape, 3))
+        base = planes(paint)
         if pattern is not None:
-            base = base + pattern(self.u[area], self.v[area])[..., None] * (second - paint)
-        painted = self._lit(m, base, puff, gloss, outline, darker(paint, 0.72))
-        below, cover = self.colour[area], self.alpha[area]
+            base = base + pattern(self.u[area], self.v[area]) * planes(second - paint)
+        painted = self._lit(m, base, puff, gloss, outline, planes(darker(paint, 0.72)))
+        below, cover = self.colour[:, *area], self.alpha[area]
         if shadow:
             shift = max(1, round(0.03 * self.radius))
             cast = np.zeros_like(m)
             cast[shift:, shift:] = m[:-shift, :-shift]
-            below = below * (1 - shadow * blurred(cast, 0.045 * self.radius))[..., None]
+            below = below * (1 - shadow * blurred(cast, 0.045 * self.radius))
         total = m + cover * (1 - m)
-        weight = (m / np.maximum(total, 1e-6))[..., None]
-        self.colour[area] = below + (painted - below) * weight
+        weight = m / np.maximum(total, 1e-6)
+        self.colour[:, *area] = below + (painted - below) * weight
         self.alpha[area] = total
         return mask
 
@@ -118,9 +118,8 @@ class Brush:
         m = blurred(mask[area], soft * self.radius) if soft else mask[area]
         if within is not None:
             m = m * within[area]
-        self.colour[area] += (np.float32(strength) * m * (self.alpha[area] > 0))[..., None] * (
-            paint - self.colour[area]
-        )
+        film = np.float32(strength) * m * (self.alpha[area] > 0)
+        self.colour[:, *area] += film * (planes(paint) - self.colour[:, *area])
 
     def frame(self) -> tuple[float, float, float, float]:
         """Return the bounds of what is painted, about the patch's centre: left, top, right, bottom."""
@@ -140,13 +139,13 @@ class Brush:
         glint = (glint * glint) ** 2
         glint = glint * glint * glint
         light = 0.62 + 0.58 * np.maximum(facing, 0)
-        lit = base * light[..., None]
+        lit = base * light
         # Shade turns a little towards blue, light towards yellow: plain darkening looks dirty.
-        lit += (np.float32(0.10) * np.clip(0.9 - light, 0, 1))[..., None] * np.array([0.1, 0.1, 0.9], np.float32)
-        lit += (gloss * glint)[..., None] * (lighter(base, 0.85) - lit)
+        lit += np.float32(0.10) * np.clip(0.9 - light, 0, 1) * planes(np.array([0.1, 0.1, 0.9], np.float32))
+        lit += gloss * glint * (base + (planes(WHITE) - base) * np.float32(0.85) - lit)
         if outline:
             edge = np.clip(2 * blurred(m, 0.75 * self.detail) - 1, 0, 1)
-            lit += (outline * (1 - ramp(edge, 0.0, 0.9)))[..., None] * (rim - lit)
+            lit += outline * (1 - ramp(edge, 0.0, 0.9)) * (rim - lit)
         return np.clip(lit, 0, 1)
 
 

@@ -72,6 +72,15 @@ WOODS = [_rgb(code) for code in ["c9966a", "b57f56", "dcb78c", "8a5a3f", "a8774f
 CREAM, CHARCOAL = PAINTS["cream"], PAINTS["charcoal"]
 
 
+_BLACK = np.array([0.13, 0.08, 0.14], dtype=np.float32)
+WHITE = np.array([1.0, 0.98, 0.93], dtype=np.float32)
+
+
+def planes(colour: np.ndarray) -> np.ndarray:
+    """Return a colour (3,) as (3, 1, 1), to be mixed into pictures of shape (3, h, w)."""
+    return colour[:, None, None]
+
+
 def lightness(colour: np.ndarray) -> float:
     """Return the luma of a colour, in [0, 1]."""
     return float(colour @ np.array([0.299, 0.587, 0.114], dtype=np.float32))
@@ -90,9 +99,9 @@ def mix(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
 
 def darker(colour: np.ndarray, share: float) -> np.ndarray:
     """Return the colour towards a warm black."""
-    return mix(colour, np.array([0.13, 0.08, 0.14], dtype=np.float32), share)
+    return mix(colour, _BLACK, share)
 
 
 def lighter(colour: np.ndarray, share: float) -> np.ndarray:
     """Return the colour towards a warm white."""
-    return mix(colour, np.array([1.0, 0.98, 0.93], dtype=np.float32), share)
+    return mix(colour, WHITE, share)

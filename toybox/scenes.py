@@ -7,6 +7,7 @@ from PIL import Image
 
 from .brush import Brush, blurred, ramp
 from .grounds import ground
+from .palette import planes
 from .taste import Taste
 from .things import KINDS
 
@@ -53,7 +54,7 @@ def scene(truth: str, rng: np.random.Generator) -> Scene:
     radii = sorted((rng.uniform(low, high) for low, high in _RADII[count]), reverse=True)
     n = SIDE * DETAIL
     canvas = ground(n, rng)
-    lying_on = canvas[n // 4 : -n // 4, n // 4 : -n // 4].mean(axis=(0, 1))
+    lying_on = canvas[:, n // 4 : -n // 4, n // 4 : -n // 4].mean(axis=(1, 2))
     painted = [_painted(name, radius, lying_on, rng) for name, radius in zip(names, radii, strict=True)]
     places = _places([brush.frame() for brush in painted], rng)
     left = np.zeros((count, n, n), dtype=np.float32)  # what can be seen of each thing
@@ -63,7 +64,8 @@ def scene(truth: str, rng: np.random.Generator) -> Scene:
         left[k] = cover
     whole = [brush.alpha.sum() for brush in painted]
     area = left.sum(axis=(1, 2))
-    small = np.asarray(Image.fromarray(np.uint8(np.rint(canvas * 255))).reduce(DETAIL))
+    pixels = np.ascontiguousarray(np.rint(canvas * 255).astype(np.uint8).transpose(1, 2, 0))
+    small = np.asarray(Image.fromarray(pixels).reduce(DETAIL))
     seen = tuple(Seen(name, float(a) / n**2, float(a / w)) for name, a, w in zip(names, area, whole, strict=True))
     return Scene(small, truth, seen)
 
@@ -110,8 +112,8 @@ def _places(frames: list[tuple[float, float, float, float]], rng: np.random.Gene
 
 
 def _lay(canvas: np.ndarray, brush: Brush, centre: np.ndarray) -> np.ndarray:
-    """Lay a painted thing, with its shadow, on the canvas; return its cover (n, n)."""
-    n, side = len(canvas), brush.side
+    """Lay a painted thing, with its shadow, on the canvas (3, n, n); return its cover (n, n)."""
+    n, side = canvas.shape[-1], brush.side
     margin = int(0.3 * brush.radius)
     reach = side + 2 * margin
     alpha = np.zeros((reach, reach), dtype=np.float32)
@@ -124,12 +126,10 @@ def _lay(canvas: np.ndarray, brush: Brush, centre: np.ndarray) -> np.ndarray:
     top, left = (round(float(c)) - reach // 2 for c in centre[::-1])
     rows, columns = slice(max(top, 0), min(top + reach, n)), slice(max(left, 0), min(left + reach, n))
     inner = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
-    colour = np.zeros((reach, reach, 3), dtype=np.float32)
-    colour[margin:-margin, margin:-margin] = brush.colour
-    area = canvas[rows, columns]
-    shaded = area * (1 - shade[inner][..., None] * np.array([1.0, 0.97, 0.86], np.float32))
-    a = alpha[inner][..., None]
-    canvas[rows, columns] = shaded + (colour[inner] - shaded) * a
+    colour = np.zeros((3, reach, reach), dtype=np.float32)
+    colour[:, margin:-margin, margin:-margin] = brush.colour
+    shaded = canvas[:, rows, columns] * (1 - shade[inner] * planes(np.array([1.0, 0.97, 0.86], np.float32)))
+    canvas[:, rows, columns] = shaded + (colour[:, *inner] - shaded) * alpha[inner]
     cover = np.zeros((n, n), dtype=np.float32)
     cover[rows, columns] = alpha[inner]
     return cover

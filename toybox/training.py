@@ -25,7 +25,7 @@ THREADS = 2
 def train(out: Path) -> None:
     """Train the network, save its weights to `out` (safetensors) and print its top-1 accuracy on the image set.
 
-    The same seed, thread count and PyTorch give the same weights. About two minutes on two idle cores.
+    The same seed, thread count and PyTorch give the same weights. A few minutes on two cores.
     """
     torch.manual_seed(TRAINING_SEED)
     torch.set_num_threads(THREADS)

@@ -94,7 +94,8 @@ class Protocol:
     """A kind of study: what is designed, shown, asked and counted.
 
     A subclass sets the class attributes and implements `stimuli`, `choices`, `simulated_answer` and `summary`.
-    Its template is `templates/protocols/<key>.html`; it is given `shown`, `choices` and the progress, nothing more.
+    Its template is `templates/protocols/<key>.html`: it extends `page` and fills the blocks `instructions` and
+    `question`; of a stimulus it is given `shown` and `choices`, nothing more.
     """
 
     key: ClassVar[str]

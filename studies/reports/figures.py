@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 PALETTE = ("#3b7dd8", "#d9772b", "#2f9e7a", "#a35fc4")
 #: Stands for the colour of the surrounding text until the drawing is done.
 INK = "#123456"
+#: Kinds that draw shares in [0, 1]; their axis and their table are in percent.
+IN_PERCENT = {"steps", "scatter"}
 #: More points than this are drawn as one picture: an element each would make the page slow.
 MOST_POINTS = 2000
+#: More labels than this would run into each other.
+MOST_LABELS = 18
 
 Series = Mapping[str, Any]
 
@@ -65,8 +69,10 @@ def table(figure: Figure) -> Table:
     rows = []
     for series in figure.series:
         nothing = [None] * len(series["x"])
-        parts = [series["x"], series["y"], series.get("low", nothing), series.get("high", nothing)]
-        for cells in zip(*parts[: len(columns)], strict=True):
+        values = [series["y"], series.get("low", nothing), series.get("high", nothing)][: len(columns) - 1]
+        if figure.kind in IN_PERCENT:
+            values = [[None if share is None else round(100 * share, 2) for share in column] for column in values]
+        for cells in zip(series["x"], *values, strict=True):
             rows.append([series["name"], *cells] if several else list(cells))
     return Table(figure.title, [""] * several + columns, rows, figure.note)
 
@@ -80,8 +86,10 @@ def _bars(axes: "Axes", series: list[Series]) -> None:
     for i, one in enumerate(series):
         places = [x + (i - (len(series) - 1) / 2) * width for x in range(len(one["x"]))]
         bars = axes.bar(places, one["y"], width * 0.94, color=PALETTE[i % len(PALETTE)], label=one["name"])
-        axes.bar_label(bars, fmt="{:g}", padding=2, fontsize=9)
-    axes.set_xticks(range(len(series[0]["x"])), [str(x) for x in series[0]["x"]])
+        if len(series) * len(places) <= MOST_LABELS:
+            axes.bar_label(bars, fmt="{:g}", padding=2, fontsize=9)
+    names = list(enumerate(series[0]["x"]))[:: 1 + len(places) // MOST_LABELS]
+    axes.set_xticks([place for place, _ in names], [str(name) for _, name in names])
     axes.margins(y=0.12)
     _whole_numbers(axes.yaxis)
     _legend(axes, series)
@@ -95,14 +103,14 @@ def _steps(axes: "Axes", series: list[Series]) -> None:
         axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=5, label=one["name"])
         for x, low, high in zip(one["x"], one.get("low", ()), one.get("high", ()), strict=False):
             if low is not None:
-                axes.plot([x, x], [100 * low, 100 * high], color=colour, linewidth=4, alpha=0.35)
+                axes.plot([x, x], [100 * low, 100 * high], color=colour, linewidth=5, alpha=0.45)
         for x, y in points:
             if x == one.get("marked"):
                 axes.plot([x], [y], marker="o", markersize=11, markerfacecolor="none", color=colour)
                 axes.annotate(f"{y:.2f} %", (x, y), textcoords="offset points", xytext=(12, -4), fontweight="bold")
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)
-    axes.set_xticks(list(series[0]["x"]))
+    axes.set_xticks(list(series[0]["x"])[:: 1 + len(series[0]["x"]) // MOST_LABELS])
     _legend(axes, series)
 
 
@@ -143,7 +151,7 @@ def _scatter(axes: "Axes", series: list[Series]) -> None:
         if one.get("marked") is not None:
             axes.axhline(100 * one["marked"], color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.set_ylim(-4, 104)
-    axes.set_xlim(left=0)
+    axes.margins(x=0.08)
     _whole_numbers(axes.xaxis)
     _legend(axes, series)
 

@@ -193,7 +193,7 @@ def test_all_levels_come_back_bit_for_bit_from_a_file():
     assert torch.equal(ifgsm._to_grid(picture), to_tensor([load(encode_png(ifgsm.to_pixels(picture)[0]))]))
 
 
-@pytest.mark.parametrize("batch_size", [None, 1, 5, 24, 64])
+@pytest.mark.parametrize("batch_size", [None, 2, 5, 24, 64])
 @pytest.mark.parametrize("stop_at_flip", [False, True])
 def test_batches_and_neighbours_do_not_show_in_the_result(model, batch, batch_size, stop_at_flip):
     images, labels = batch
@@ -223,7 +223,21 @@ def test_flipped_images_cost_no_more_passes(model, batch):
     hook = model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     result = attack(model, images, labels, step=0.004, max_steps=10, stop_at_flip=True)
     hook.remove()
-    assert sum(seen) == sum(flip + 1 if flip >= 0 else 11 for flip in result.flip_step.tolist())
+    steps = [flip if flip >= 0 else 10 for flip in result.flip_step.tolist()]
+    expected = [sum(step >= k for step in steps) for k in range(max(steps) + 1)]
+    assert min(expected) > 1
+    assert sum(seen) == sum(expected)
+
+
+def test_an_image_alone_takes_the_steps_that_it_takes_among_others(model, batch):
+    images, labels = batch
+    sizes = []
+    hook = model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    alone = attack(model, images[:1], labels[:1], step=0.004, max_steps=10)
+    hook.remove()
+    assert set(sizes) == {2}
+    among = attack(model, images, labels, step=0.004, max_steps=10)
+    assert ((alone.images[0] - among.images[0]).abs() > 1e-6).float().mean() <= 0.01
 
 
 def test_the_model_the_input_and_the_settings_are_left_as_they_were(model, batch):
@@ -277,6 +291,7 @@ GOOD = {"step": 0.1, "max_steps": 1}
         ({"step": math.nan}, "step must be a positive number"),
         ({"max_steps": -1}, "max_steps must be a whole number"),
         ({"max_steps": 1.5}, "max_steps must be a whole number"),
+        ({"batch_size": 1}, "batch_size must be at least 2"),
         ({"norm": "l1"}, "norm must be 'linf' or 'l2', not 'l1'"),
         ({"unit": "byte"}, "unit must be 'pixel' or 'normalised', not 'byte'"),
         ({"step": 0.9 / 255, "on_grid": True}, "on_grid needs a step of at least 1/255"),
@@ -287,7 +302,9 @@ def test_bad_parameters_are_told_in_one_line(model, batch, change, words):
     with pytest.raises(MethodError, match=words) as caught:
         attack(model, *batch, **(GOOD | change))
     assert "\n" not in str(caught.value)
-    if change.get("unit") != "normalised":  # only the classifier knows what that step is in pixels
+    if (
+        change.get("unit") != "normalised" and "batch_size" not in change
+    ):  # only the classifier knows what that step is in pixels
         with pytest.raises(MethodError, match=next(iter(change))):
             IFGSM(**({"unit": "pixel"} | GOOD | change))
 

@@ -60,6 +60,13 @@ def test_every_number_drawn_is_in_the_table_beside_the_figure(drawn):
         assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+def test_shares_stand_in_the_table_in_percent_as_they_are_drawn():
+    curve = {"name": "R", "x": [0, 1, 2], "y": [0, 0.12345, None], "low": [None, 0.1, None], "high": [None, 0.15, None]}
+    table = figures.table(Figure("r", "steps", "R", "k", "R in %", [curve]))
+    assert table.columns == ["k", "R in %", "low", "high"]
+    assert table.rows == [[0, 0, None, None], [1, 12.35, 10.0, 15.0], [2, None, None, None]]
+
+
 def test_words_that_would_be_markup_are_not():
     series = [{"name": "<b>", "x": ["<1"], "y": [1]}]
     figure = Figure("bars", "bars", "a < b & c", "<x>", "y", series)
@@ -78,3 +85,9 @@ def test_several_series_stand_side_by_side_with_a_legend(kind):
 def test_a_figure_with_very_many_points_stays_small():
     points = {"name": "people", "x": list(range(20_000)), "y": [0.5] * 20_000, "marked": 0.5}
     assert len(figures.svg(Figure("people", "scatter", "People", "x", "y", [points]))) < 200_000
+
+
+def test_large_panels_have_no_labels_that_run_into_each_other():
+    series = [{"name": "images", "x": list(range(100)), "y": [7] * 100}]
+    text = figures.svg(Figure("many", "bars", "Many", "x", "y", series))
+    assert len(re.findall(r"<text", text)) < 2 * figures.MOST_LABELS

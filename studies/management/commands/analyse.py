@@ -1,5 +1,6 @@
 import json
 import sys
+import textwrap
 from pathlib import Path
 
 from studies.errors import StudyError
@@ -43,6 +44,10 @@ class Command(StudyCommand):
 
     def _print(self, table):
         cells = [table.columns] + [["" if cell is None else str(cell) for cell in row] for row in table.rows]
+        # The title stands where the names of the rows have none.
+        cells[0] = [table.title, *table.columns[1:]] if not table.columns[0] else cells[0]
         widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
         for row in cells:
             self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for line in textwrap.wrap(table.note, 100):
+            self.say(f"  {line}")

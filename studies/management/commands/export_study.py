@@ -1,6 +1,5 @@
 from pathlib import Path
 
-from studies.errors import StudyError
 from studies.management.base import StudyCommand
 from studies.reports import export
 
@@ -13,7 +12,5 @@ class Command(StudyCommand):
         parser.add_argument("folder", type=Path, help="A new folder, or an earlier export of this study.")
 
     def handle_study(self, study, *, folder, **options):
-        if study.opened_at is None:
-            raise StudyError(f"study {study.slug} is {study.state}: there is nothing to export before it was opened")
         export.write(study, folder)
         self.say(f"Exported {study.slug} to {folder}.")
