@@ -116,7 +116,11 @@ class RectifiedLabeling(Protocol):
             nothing = {"estimate": None, "low": None, "high": None, "reason": "no answer counts yet"}
             measures |= {"accepted_share": nothing, "rectified_error": nothing}
             return Summary(headline="No answer counts yet.", measures=measures)
-        said = Answers.from_frame(answers)
+        said = Answers(
+            participant=answers["participant"].to_numpy(),
+            stimulus=answers["stimulus"].to_numpy(),
+            answer=(answers["answer"] == "yes").to_numpy(dtype="int8"),
+        )
         panels = count_panels(said, panel=panel)
         counted = {"panels": panels, "crossed": CrossedPanels.of(said, panels)}
         counts = {name: preparation[name] for name in ("images", "errors", "shown")}
