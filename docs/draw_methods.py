@@ -6,6 +6,7 @@ pixels; about a minute on two cores.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +22,11 @@ from explainers.classifiers import Classifier, from_module  # noqa: E402
 from explainers.superpixels import Quickshift, Slic  # noqa: E402
 from toybox.imageset import EVALUATION_SEED, scene  # noqa: E402
 
-CLASS, NUMBER = "mug", 12  # the one image that all methods are shown on
+CLASS, NUMBER = "snail", 21  # the one image that all methods are shown on
 POOL = 240  # pictures of its class for the selectors
-# The toybox's network is small and its pictures are plain: the default step of 0.001 turns hardly any of them.
-STEP = 0.005
+# Not the defaults, because the toybox's pictures are small and plain: quickshift cuts them into a few superpixels,
+# and steps of 0.001 turn hardly any of them.
+PARAMETERS = {"segmentation": "slic", "step": 0.005}
 WHITE = np.full((128, 24, 3), 255, np.uint8)
 
 
@@ -63,16 +65,16 @@ def attacked(method: Attack, classifier: Classifier, original: np.ndarray) -> At
     return method.attack(classifier, batch, classifier(batch).argmax(1))
 
 
-def attack_called(name: str) -> Attack:
-    method = base.get("attack", name)
-    return method.from_parameters({"step": STEP} if "step" in method.parameters() else {})
+def method_called(kind: str, name: str) -> Any:
+    method = base.get(kind, name)
+    return method.from_parameters({key: value for key, value in PARAMETERS.items() if key in method.parameters()})
 
 
 def pool_of(classifier: Classifier, pictures: list[np.ndarray]) -> Pool:
     batch = images.to_tensor(pictures)
     label = toybox.CLASSES.index(CLASS)
     logits, hidden = classifier.predict(batch)
-    attack = attack_called(base.available("attack")[0])
+    attack = method_called("attack", base.available("attack")[0])
     flips = attack.attack(classifier, batch, torch.full((len(batch),), label)).flip_step
     return Pool(CLASS, len(pictures), hidden.numpy(), logits.softmax(1)[:, label].numpy(), flips.numpy())
 
@@ -107,15 +109,15 @@ def drawings() -> dict[str, np.ndarray]:
     pictures = [picture(number) for number in range(POOL)]
     drawn = {"superpixels": superpixels(original)}
     for name in base.available("explainer"):
-        explanation = explained(base.get("explainer", name)(), classifier, original)
+        explanation = explained(method_called("explainer", name), classifier, original)
         drawn[f"explainer-{name}"] = explanation_row(original, explanation)
         drawn[f"explainer-{name}-path"] = rendering.side_by_side(rendering.explanation_path(original, explanation))
     for name in base.available("attack"):
-        shown = attacked(attack_called(name), classifier, original).pictures[0]
+        shown = attacked(method_called("attack", name), classifier, original).pictures[0]
         drawn[f"attack-{name}"] = rendering.side_by_side([original, shown, amplified(original, shown)])
     pool = pool_of(classifier, pictures)
     for name in base.available("selector"):
-        drawn[f"selector-{name}"] = selected(base.get("selector", name)(), pool, pictures)
+        drawn[f"selector-{name}"] = selected(method_called("selector", name), pool, pictures)
     return drawn
 
 

@@ -124,7 +124,7 @@ def test_from_the_login_to_the_results(browse, classifier, tmp_path):
 
     # Three of eight photographs are errors, and everybody found the classifier right about all of them.
     expect(page.get_by_text(re.compile("the top-1 error of 37.50.% becomes 0.00.%"))).to_be_visible()
-    expect(page.locator("figure svg, .desk-figure svg")).to_have_count(2)
+    expect(page.locator("figure svg, .desk-figure svg")).to_have_count(4)
     numbers = page.get_by_text("The numbers in a table").first
     numbers.click()
     expect(page.locator("details[open] tbody tr").last).to_have_text(re.compile(r"2\s*3"))
