@@ -8,10 +8,11 @@ import importlib
 import pkgutil
 from functools import cache
 
-from .base import Catalogue, Choice, DesignError, Protocol, StimulusSpec
+from .base import Arms, Catalogue, Choice, DesignError, Protocol, StimulusSpec
 from .results import Figure, Summary, Table
 
 __all__ = [
+    "Arms",
     "Catalogue",
     "Choice",
     "DesignError",

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from studies import protocols
+from studies import protocols, visits
 from studies.models import Study, Trial
 from studies.protocols import Summary
 
@@ -43,9 +43,12 @@ def result(study: Study, *, interim: bool = False) -> Result:
                 return Result(study, counted, None)
             log.warning("interim look at the outcomes of %s after %d answers", study.slug, counted["counted_answers"])
         answers = tables.counted_answers(study)
-        summary = protocols.get(study.protocol).summary(
-            study.design, study.preparation, tables.stimulus_frame(study), answers
-        )
+        protocol, stimuli = protocols.get(study.protocol), tables.stimulus_frame(study)
+        summary = protocol.summary(study.design, study.preparation, stimuli, answers)
+        if not answers.empty:
+            excluded = tables.excluded_answers(study)
+            measures, further = protocol.before_exclusions(study.design, stimuli, answers, excluded)
+            summary = replace(summary, measures=summary.measures | measures, tables=[*summary.tables, *further])
     return Result(study, counted, _with_quality(summary, counted, answers))
 
 
@@ -91,4 +94,5 @@ def counts(study: Study) -> dict[str, Any]:
         "panels": {state: panels[state] for state in ("full", "partly", "empty")},
         "exclusions": dict(excluded),
         "median_response_ms": float(np.median(times)) if len(times) else None,
+        "visits": visits.counts(study),
     }

@@ -137,6 +137,20 @@ def counted_answers(study: Study) -> "pd.DataFrame":
     )
 
 
+def excluded_answers(study: Study) -> "pd.DataFrame":
+    """The answers that do not count, with the columns of `counted_answers` and exclusion, the reason."""
+    import pandas as pd
+
+    rows = Trial.objects.filter(study=study, answered_at__isnull=False, counted=False).order_by("pk")
+    columns = ("participant", "stimulus__number", "answer", "stimulus__condition__key", "response_ms", "exclusion")
+    found = [
+        (*values, float(milliseconds(answered - shown)))
+        for *values, shown, answered in _read(rows.values_list(*columns, "presented_at", "answered_at"))
+    ]
+    names = ["participant", "stimulus", "answer", "condition", "response_ms", "exclusion", "server_ms"]
+    return pd.DataFrame.from_records(found, columns=names)
+
+
 def stimulus_frame(study: Study) -> "pd.DataFrame":
     """The stimuli in order: number, condition, image, label, and what the protocol knows of them, a column each."""
     import pandas as pd
