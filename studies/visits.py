@@ -27,13 +27,14 @@ def arms_of(study: Study) -> Arms | None:
 def first_arm(study: Study) -> tuple[Condition | None, bool]:
     """The arm of somebody who comes now, and whether there is room in it.
 
-    The arm with most answers wanted that are not spoken for: by those who are at work on it, or will come back to it.
+    Of the arms with answers wanted that are not spoken for, by those at work on it or to come back to it, the one that
+    fewest have begun with: so the order of conditions is balanced.
     """
     arms = arms_of(study)
     if arms is None:
         return None, True
-    spare = _spare(study, arms, timezone.now())
-    key = max(arms.conditions, key=lambda condition: spare[condition])
+    spare, begun = _spare(study, arms, timezone.now()), _begun(study, arms)
+    key = max(arms.conditions, key=lambda condition: (spare[condition] > 0, -begun[condition], spare[condition]))
     return study.conditions.get(key=key), spare[key] > 0
 
 
@@ -75,6 +76,15 @@ def counts(study: Study) -> dict[str, int] | None:
         returned=Count("pk", filter=Q(visit__gt=1)),
         lost=Count("pk", filter=lost),
     )
+
+
+def _begun(study: Study, arms: Arms) -> dict[str, int]:
+    """How many participants had each condition in their first visit."""
+    begun: dict[str, int] = Counter()
+    people = study.participants.filter(arm__isnull=False)
+    for arm, visit, n in people.values_list("arm__key", "visit").annotate(n=Count("pk")):
+        begun[arms.conditions[(arms.conditions.index(arm) - visit + 1) % len(arms.conditions)]] += n
+    return begun
 
 
 def _spare(study: Study, arms: Arms, now: datetime) -> dict[str, int]:

@@ -31,8 +31,6 @@ def available() -> dict[str, Protocol]:
     """Every protocol by its key, in alphabetical order."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
-        if module.name in {"base", "fields", "results"}:
-            continue
         for thing in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
             if isinstance(thing, type) and issubclass(thing, Protocol) and thing.__module__.endswith(module.name):
                 found[thing.key] = thing()

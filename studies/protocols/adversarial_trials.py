@@ -9,36 +9,28 @@ images that were wrong before the attack.
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from django import forms
-from django.utils.translation import gettext_lazy as _
 
-from studies.analysis.cluster import two_way_difference
-from studies.analysis.differences import pivotal_difference
-from studies.analysis.panels import count_panels
-from studies.analysis.rectified import adversarial_rectified_error
-from studies.analysis.tables import Answers
+from . import accepting, attacking
+from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
+from .attacking import AttackForm, attack_recipe, explainer_recipe
+from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
+from .results import Figure, Summary, Table, p_value, percent, points, span
 
-from .base import Arms, Choice, DesignError, DesignForm, Protocol, StimulusSpec, sample
-from .fields import NameListField
-from .results import Figure, Summary, Table, percent, points, span
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from studies.analysis.tables import Answers
 
 WHOLE, EXPLANATION = CONDITIONS = ("whole", "explanation")
 TWO_VISITS, GROUPS = "two_visits", "separate_groups"
 MOST_RISEN = 10
 
 
-class AdversarialTrialsForm(DesignForm):
-    threshold = forms.IntegerField(
-        initial=4,
-        required=False,
-        min_value=1,
-        help_text="k: an adversarial label counts as relevant when at least so many of the panel say yes.",
-    )
+class AdversarialTrialsForm(AttackForm, PanelForm):
     trials_per_participant = forms.IntegerField(
         initial=50,
         required=False,
@@ -62,80 +54,26 @@ class AdversarialTrialsForm(DesignForm):
         max_value=365,
         help_text="Days from the last answer of the first visit to the second. Nobody can come back earlier.",
     )
-    classes = NameListField(
-        required=False, initial=[], help_text="Only images of these true classes, one a line; empty for all."
-    )
     sample = forms.IntegerField(
         required=False,
         min_value=1,
         help_text="Show so many of the flipped images, drawn at random; empty for all. S and f stay over all images.",
     )
-    attack_step = forms.FloatField(
-        initial=0.001, required=False, min_value=1e-9, help_text="IFGSM's ε, the size of a step, in the unit below."
-    )
-    attack_unit = forms.ChoiceField(
-        initial="normalised",
-        required=False,
-        choices=[
-            ("normalised", "of the classifier's normalised input (ε times a channel's standard deviation in pixels)"),
-            ("pixel", "of pixels in [0, 1]"),
-        ],
-        help_text="What the step is measured in.",
-    )
-    attack_steps = forms.IntegerField(
-        initial=10, required=False, min_value=1, max_value=1000, help_text="M, how many steps are taken."
-    )
-    attack_norm = forms.ChoiceField(
-        initial="linf",
-        required=False,
-        choices=[("linf", "L∞: the sign of the gradient"), ("l2", "L2: the gradient over its length")],
-        help_text="The direction of a step.",
-    )
-    attack_grid = forms.ChoiceField(
-        initial="exact",
-        required=False,
-        choices=[("exact", "exact values, rounded for display at the end"), ("eight_bits", "rounded at every step")],
-        help_text="Rounded at every step, what fools the classifier always survives display; needs a step of 1/255.",
-    )
-    lime_samples = forms.IntegerField(
-        initial=1000, required=False, min_value=10, max_value=100_000, help_text="LIME's masks for each image."
-    )
-    lime_features = forms.IntegerField(
-        initial=16, required=False, min_value=1, max_value=1000, help_text="K, superpixels LIME may select."
-    )
-    superpixels = forms.IntegerField(
-        initial=8,
-        required=False,
-        min_value=1,
-        max_value=1000,
-        help_text="Superpixels shown: those that speak most for the adversarial label. Fewer where fewer speak for it.",
-    )
-    fill = forms.ChoiceField(
-        initial="grey",
-        required=False,
-        choices=[("grey", "grey"), ("mean", "their mean colour")],
-        help_text="What hides the other superpixels.",
-    )
     field_order = ["classifier", "answers_per_stimulus", "threshold", "trials_per_participant", "meeting"]
-
-    def clean(self) -> dict[str, Any]:
-        design = super().clean()
-        panel, threshold = design.get("answers_per_stimulus"), design.get("threshold")
-        if panel and threshold and threshold > panel:
-            self.add_error("threshold", f"Must not be above answers_per_stimulus, which is {panel}.")
-        known = self.catalogue.classifiers.get(design.get("classifier", ""), ())
-        if known and (missing := [name for name in design.get("classes", []) if name not in known]):
-            self.add_error("classes", f"This classifier has no class {', '.join(missing)}.")
-        on_grid, step = design.get("attack_grid") == "eight_bits", design.get("attack_step")
-        if on_grid and design.get("attack_unit") == "pixel" and step and step < 1 / 255:
-            self.add_error("attack_step", "Must be at least 1/255 (0.00392157) where every step is rounded.")
-        return design
 
 
 class AdversarialTrials(Protocol):
     key, title, version = "adversarial_trials", "Adversarial images, whole and explained", 1
     description = "People judge the adversarial label of attacked images: shown whole, and reduced to its explanation."
     form_class = AdversarialTrialsForm
+    known = {
+        "true_label": "Name of the photograph's true class.",
+        "flip_step": "The attack's step at which the decision first changed; -1 where only display changed it.",
+        "fools_exactly": "Whether the exact attacked tensor fools the classifier, before it is rounded for display.",
+        "r2": "R² of the explanation's fit.",
+        "n_positive": "How many of the explanation's superpixels speak for the label.",
+    }
+    summary_reads = ("image", "label")
 
     def arms(self, design: Mapping[str, Any]) -> Arms:
         if design["meeting"] == GROUPS:
@@ -150,7 +88,7 @@ class AdversarialTrials(Protocol):
         correct = [p.image for p in predictions if p.top[0].label == p.image.label]
         if not correct:
             raise DesignError([f"the classifier gets none of the {len(images)} images right: there is none to attack"])
-        attacks = list(bench.attacks(classifier, correct, _attack(design)))
+        attacks = list(bench.attacks(classifier, correct, attack_recipe(design)))
         flipped = [a for a in attacks if a.fools_as_displayed]
         if not flipped:
             raise DesignError([f"none of the {len(correct)} attacked images fools the classifier as displayed"])
@@ -158,7 +96,7 @@ class AdversarialTrials(Protocol):
         explanations = bench.explanations(
             classifier,
             [(a.picture, a.label) for a in drawn],
-            _explainer(design),
+            explainer_recipe(design),
             n_shown=design["superpixels"],
             fill=design["fill"],
             seed=design["seed"],
@@ -168,7 +106,7 @@ class AdversarialTrials(Protocol):
         explained = [(attack, explanation) for attack, explanation in pairs if explanation.n_positive]
         if not explained:
             raise DesignError([f"none of the {len(drawn)} adversarial images has an explanation"])
-        bench.note(**_report(len(images), attacks, flipped, drawn, [e for _, e in explained]))
+        bench.note(**attacking.report(len(images), attacks, flipped, drawn, [e for _, e in explained]))
         for attack, explanation in explained:
             truth = {
                 "image": attack.image.path,
@@ -188,7 +126,7 @@ class AdversarialTrials(Protocol):
                 )
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
-        return Choice("yes", _("Yes"), "y"), Choice("no", _("No"), "n")
+        return YES_OR_NO
 
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
@@ -199,20 +137,29 @@ class AdversarialTrials(Protocol):
         return answer, float(random.lognormal(0.6, 0.4))
 
     def summary(
-        self, design: Mapping[str, Any], preparation: Mapping[str, Any], stimuli: pd.DataFrame, answers: pd.DataFrame
+        self,
+        design: Mapping[str, Any],
+        preparation: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
     ) -> Summary:
         panel, k = design["answers_per_stimulus"], design["threshold"]
         measures: dict[str, Any] = {"threshold": k, "panel": panel, "meeting": design["meeting"]}
-        measures |= {name: preparation[name] for name in REPORTED}
+        measures |= attacking.known(preparation)
         if answers.empty:
-            nothing = {"estimate": None, "low": None, "high": None, "reason": "no answer counts yet"}
+            nothing = nothing_counts()
             measures |= {"conditions": {}, "accepted_difference": nothing, "yes_difference": nothing}
             return Summary(headline="No answer counts yet.", measures=measures)
-        table = _by_image(stimuli, answers)
+        # Loaded here, so that web processes, which only ask, start fast.
+        from studies.analysis.tables import Answers
+
+        # By image in place of stimulus, so that the two conditions of an image are compared with each other.
+        table = answers.assign(image=answers["stimulus"].map(stimuli.set_index("stimulus")["image"]))
         said = Answers.from_frame(table, stimulus="image", condition="condition")
         each = dict(said.by_condition())
+        by_threshold = {name: _rectified(each[name], panel, preparation) for name in CONDITIONS if name in each}
         measures["conditions"] = {
-            name: _condition(each[name], design, preparation) for name in CONDITIONS if name in each
+            name: _condition(each[name], panel, found[k - 1]) for name, found in by_threshold.items()
         }
         measures |= _differences(table, each, panel, k)
         measures["risen"] = _risen(stimuli, said, each, panel)
@@ -222,123 +169,29 @@ class AdversarialTrials(Protocol):
             [
                 _rectified_table(measures),
                 _difference_table(measures),
-                _preparation_table(measures),
+                attacking.preparation_table(measures),
                 _risen_table(measures),
             ],
-            _figures(measures),
+            _figures(measures, by_threshold),
         )
-
-
-def _attack(design: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "method": "ifgsm",
-        "parameters": {
-            "step": design["attack_step"],
-            "max_steps": design["attack_steps"],
-            "norm": design["attack_norm"],
-            "unit": design["attack_unit"],
-            "on_grid": design["attack_grid"] == "eight_bits",
-        },
-    }
-
-
-def _explainer(design: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "method": "lime",
-        "parameters": {"n_samples": design["lime_samples"], "n_features": design["lime_features"]},
-    }
-
-
-# --- what preparing found ---------------------------------------------------------------------------------------------
-
-
-#: The facts of the preparation that the result repeats.
-REPORTED = (
-    "clean_accuracy",
-    "adversarial_accuracy",
-    "adversarial_error",
-    "flipped_share",
-    "survival",
-    "r2",
-    "positive_superpixels",
-)
-
-
-def _report(
-    images: int, attacks: Sequence[Any], flipped: Sequence[Any], drawn: Sequence[Any], explanations: Sequence[Any]
-) -> dict[str, Any]:
-    """S and f, of the pictures as displayed, which are what people judge; those of the exact tensors stand beside."""
-    correct, exactly = len(attacks), [a for a in attacks if a.fools_exactly]
-    wrong = images - correct
-    return {
-        "images": images,
-        "errors": wrong,
-        "attacked": correct,
-        "flipped": len(flipped),
-        "adversarial_errors": wrong + len(flipped),
-        "drawn": len(drawn),
-        "shown": len(explanations),
-        "without_explanation": len(drawn) - len(explanations),
-        "clean_accuracy": _share(correct, "images given their true class", images, "images"),
-        "adversarial_accuracy": {
-            **_share(correct - len(flipped), "images given their true class after the attack", images, "images"),
-            "exact": (correct - len(exactly)) / images,
-        },
-        "adversarial_error": {
-            **_share(wrong + len(flipped), "images wrong before or after the attack, as displayed", images, "images"),
-            "exact": (wrong + len(exactly)) / images,
-        },
-        "flipped_share": {
-            **_share(len(flipped), "images flipped by the attack, as displayed", images, "images"),
-            "exact": len(exactly) / images,
-            "of_attacked": len(flipped) / correct,
-        },
-        "survival": _share(
-            sum(a.fools_as_displayed for a in exactly),
-            "images that still fool the classifier as displayed",
-            len(exactly),
-            "images whose exact tensor fools it",
-        ),
-        "r2": _spread([e.r2 for e in explanations]),
-        "positive_superpixels": _spread([e.n_positive for e in explanations]),
-    }
-
-
-def _share(numerator: int, numerator_name: str, denominator: int, denominator_name: str) -> dict[str, Any]:
-    return {
-        "estimate": numerator / denominator if denominator else None,
-        "numerator": numerator,
-        "numerator_name": numerator_name,
-        "denominator": denominator,
-        "denominator_name": denominator_name,
-    }
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"lowest": min(values), "median": median(values), "highest": max(values), "n": len(values)}
 
 
 # --- counting ---------------------------------------------------------------------------------------------------------
 
 
-def _by_image(stimuli: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
-    """The answers with the image in place of the stimulus, so that the two conditions of an image are one stimulus."""
-    image = {row.stimulus: row.truth["image"] for row in stimuli.itertuples()}
-    return answers.assign(image=answers["stimulus"].map(image))
+def _rectified(answers: "Answers", panel: int, preparation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """R(k) of one condition for k = 1 … n."""
+    from studies.analysis.rectified import adversarial_rectified_error
+
+    counts = {name: preparation[name] for name in ("adversarial_errors", "flipped", "shown")}
+    counts |= {f"{name}_population": preparation["images"] for name in ("adversarial", "flipped")}
+    return [adversarial_rectified_error(answers, **counts, threshold=k, panel=panel) for k in range(1, panel + 1)]
 
 
-def _condition(answers: Answers, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> dict[str, Any]:
-    rectified = adversarial_rectified_error(
-        answers,
-        adversarial_errors=preparation["adversarial_errors"],
-        adversarial_population=preparation["images"],
-        flipped=preparation["flipped"],
-        flipped_population=preparation["images"],
-        shown=preparation["shown"],
-        threshold=design["threshold"],
-        panel=design["answers_per_stimulus"],
-    )
-    panels = count_panels(answers, panel=design["answers_per_stimulus"])
+def _condition(answers: "Answers", panel: int, rectified: dict[str, Any]) -> dict[str, Any]:
+    from studies.analysis.panels import count_panels
+
+    panels = count_panels(answers, panel=panel)
     return {
         "answers": panels.n_answers,
         "participants": panels.n_participants,
@@ -349,11 +202,14 @@ def _condition(answers: Answers, design: Mapping[str, Any], preparation: Mapping
     }
 
 
-def _differences(table: pd.DataFrame, each: Mapping[str, Answers], panel: int, k: int) -> dict[str, Any]:
+def _differences(table: "pd.DataFrame", each: Mapping[str, "Answers"], panel: int, k: int) -> dict[str, Any]:
     if len(each) < len(CONDITIONS):
         reason = f"no answer counts yet in the condition {next(name for name in CONDITIONS if name not in each)}"
-        nothing = {"estimate": None, "low": None, "high": None, "p_value": None, "reason": reason}
+        nothing = nothing_counts(p_value=None) | {"reason": reason}
         return {"accepted_difference": nothing, "yes_difference": nothing, "mcnemar": None}
+    from studies.analysis.cluster import two_way_difference
+    from studies.analysis.differences import pivotal_difference
+
     accepted = pivotal_difference(each[WHOLE], each[EXPLANATION], k, panel=panel)
     mcnemar = accepted.pop("mcnemar")
     yes = two_way_difference(
@@ -365,11 +221,13 @@ def _differences(table: pd.DataFrame, each: Mapping[str, Answers], panel: int, k
     return {"accepted_difference": accepted, "yes_difference": yes.as_dict(), "mcnemar": mcnemar}
 
 
-def _risen(stimuli: pd.DataFrame, said: Answers, each: Mapping[str, Answers], panel: int) -> list[dict[str, Any]]:
+def _risen(stimuli: "pd.DataFrame", said: "Answers", each: Mapping[str, "Answers"], panel: int) -> list[dict[str, Any]]:
     """The images with complete panels in both conditions, those first whose yes answers rose most."""
     if len(each) < len(CONDITIONS):
         return []
-    label = {truth["image"]: truth["label"] for truth in stimuli["truth"]}
+    from studies.analysis.panels import count_panels
+
+    label = dict(zip(stimuli["image"], stimuli["label"], strict=True))
     counted = {name: count_panels(each[name], panel=panel) for name in CONDITIONS}
     rows = []
     for code, image in enumerate(said.stimulus_names):
@@ -395,12 +253,13 @@ def _headline(measures: Mapping[str, Any]) -> str:
 
 
 SEEN = {WHOLE: "images shown whole", EXPLANATION: "explanations shown"}
+AS_DISPLAYED = "R = S − f·p. S and f are counted on the pictures as displayed."
 
 
 def _rectified_table(measures: Mapping[str, Any]) -> Table:
     known = [measures["adversarial_error"], measures["flipped_share"]]
     rows: list[list[Any]] = [
-        [name, percent(fact["estimate"]), "known", _of(fact)]
+        [name, percent(fact["estimate"]), "known", accepting.counted(fact)]
         for name, fact in zip(("Standard adversarial error, S", "Flipped share, f"), known, strict=True)
     ]
     notes = []
@@ -410,34 +269,38 @@ def _rectified_table(measures: Mapping[str, Any]) -> Table:
         if share["estimate"] is not None:
             numbers = [percent(value) for value in (known[0]["estimate"], known[1]["estimate"], share["estimate"])]
             terms = f"{numbers[0]} − {numbers[1]} × {numbers[2]}"
+        new, of_shown = percent(rectified["estimate"]), accepting.counted(share)
         rows += [
-            [f"Accepted share of flipped images, p ({name})", percent(share["estimate"]), span(share), _of(share)],
-            [f"Rectified adversarial error, R ({name})", percent(rectified["estimate"]), span(rectified), terms],
+            [f"Accepted share of flipped images, p ({name})", percent(share["estimate"]), span(share), of_shown],
+            [f"Rectified adversarial error, R ({name})", new, span(rectified), terms],
+            [f"R with a plain Wilson interval ({name})", new, span(accepting.plain(rectified)), IGNORES],
         ]
-        plain = {**rectified["wilson"], "level": rectified["level"], "reason": rectified["reason"]}
-        rows.append([f"R with a plain Wilson interval ({name})", percent(rectified["estimate"]), span(plain), IGNORES])
         notes += [f"{name}: {note}" for note in rectified["notes"]]
-    title = "Standard and rectified adversarial error"
-    return Table(title, ["", "estimate", "uncertainty", "from"], rows, " ".join([NOTE, *(f"{n}." for n in notes)]))
-
-
-IGNORES = "ignores participants"
-NOTE = (
-    "R = S − f·p. S and f are counted on the pictures as displayed. The default interval is two-way: it accounts for "
-    "images and for participants. Its pivotal variance was derived for Quorum and has no published reference; the "
-    "plain Wilson interval treats the panels as independent."
-)
+    note = " ".join([AS_DISPLAYED, DERIVED, *(f"{text}." for text in notes)])
+    return Table("Standard and rectified adversarial error", ["", "estimate", "uncertainty", "from"], rows, note)
 
 
 def _difference_table(measures: Mapping[str, Any]) -> Table:
     accepted, yes, mcnemar = (measures[name] for name in ("accepted_difference", "yes_difference", "mcnemar"))
     rows = [
-        ["Accepted share", points(accepted["estimate"]), span(accepted, points), _p(accepted), "two-way pivotal"],
-        ["Share of yes answers", points(yes["estimate"]), span(yes, points), _p(yes), "two-way cluster-robust t"],
+        [
+            "Accepted share",
+            points(accepted["estimate"]),
+            span(accepted, points),
+            p_value(accepted["p_value"]),
+            "two-way pivotal",
+        ],
+        [
+            "Share of yes answers",
+            points(yes["estimate"]),
+            span(yes, points),
+            p_value(yes["p_value"]),
+            "two-way cluster-robust t",
+        ],
     ]
     if mcnemar:
         counts = f"{mcnemar['only_second']} accepted as explanations only, {mcnemar['only_first']} whole only"
-        rows.append(["Accepted images, McNemar", counts, "", _p(mcnemar), IGNORES])
+        rows.append(["Accepted images, McNemar", counts, "", p_value(mcnemar["p_value"]), IGNORES])
     return Table("Explanations less whole images", ["", "difference", "interval", "p", "method"], rows, DIFFERENCE_NOTE)
 
 
@@ -445,24 +308,6 @@ DIFFERENCE_NOTE = (
     "Differences are paired by image, and by participant where the same people met both conditions. The test of the "
     "study is the cluster-robust one on the shares of yes answers; McNemar's exact test is beside it for comparison."
 )
-
-
-def _preparation_table(measures: Mapping[str, Any]) -> Table:
-    names = {
-        "clean_accuracy": "Accuracy on clean images",
-        "adversarial_accuracy": "Accuracy under attack, as displayed",
-        "flipped_share": "Flipped by the attack, as displayed",
-        "survival": "Surviving display",
-    }
-    rows = [[title, percent(measures[name]["estimate"]), _of(measures[name])] for name, title in names.items()]
-    for name, title, form in (
-        ("r2", "R² of the explanations", "{:.2f}"),
-        ("positive_superpixels", "Superpixels that speak for the label", "{:g}"),
-    ):
-        found = measures[name]
-        range_ = f"from {form.format(found['lowest'])} to {form.format(found['highest'])}, {found['n']} explanations"
-        rows.append([title, f"median {form.format(found['median'])}", range_])
-    return Table("The attack and the explanations", ["", "", "from"], rows)
 
 
 def _risen_table(measures: Mapping[str, Any]) -> Table:
@@ -483,39 +328,10 @@ def _risen_table(measures: Mapping[str, Any]) -> Table:
     return Table("Images on which agreement rose most", columns, rows, note)
 
 
-def _of(fact: Mapping[str, Any]) -> str:
-    return f"{fact['numerator']} of {fact['denominator']} {fact['denominator_name']}"
-
-
-def _p(test: Mapping[str, Any]) -> str:
-    p = test.get("p_value")
-    return "" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
-def _figures(measures: Mapping[str, Any]) -> list[Figure]:
-    n, conditions = measures["panel"], measures["conditions"]
-    positive = [{"name": name, "x": list(range(n + 1)), "y": found["histogram"]} for name, found in conditions.items()]
-    curves = [
-        {"name": name, "x": list(range(n + 2)), "y": found["rectified_error"]["curve"], "marked": measures["threshold"]}
-        for name, found in conditions.items()
-    ]
+def _figures(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Figure]:
+    panel, histograms = measures["panel"], {name: one["histogram"] for name, one in measures["conditions"].items()}
+    shown, error = "flipped image", "adversarial error"
     return [
-        Figure(
-            name="positive_answers",
-            kind="bars",
-            title="Positive answers by condition",
-            x=f"yes answers of {n}",
-            y="images",
-            series=positive,
-            note=f"How many of the images with {n} answers in a condition got so many yes.",
-        ),
-        Figure(
-            name="threshold_curve",
-            kind="steps",
-            title="Rectified adversarial error by threshold",
-            x="threshold k: yes answers that make a label relevant",
-            y="R(k) in %",
-            series=curves,
-            note="At k = 0 every flipped image is accepted; above the panel's size none is. The threshold is marked.",
-        ),
+        accepting.positive_answers(panel, histograms, by="condition"),
+        accepting.threshold_curves(panel, measures["threshold"], error, shown, by_threshold),
     ]

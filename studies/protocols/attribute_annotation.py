@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django import forms
-from django.utils.translation import gettext_lazy as _
 
 from . import comparing
+from .accepting import YES_OR_NO
 from .base import Choice, DesignForm, Protocol, StimulusSpec
 from .results import Summary, percent
 from .selecting import AT_RANDOM, TITLES, WAYS
@@ -63,6 +63,7 @@ class AttributeAnnotation(Protocol):
     key, title, version = "attribute_annotation", "An attribute in prototypes and criticisms", 1
     description = "People say whether prototypes, criticisms and a random sample of one class show an attribute."
     form_class = AttributeAnnotationForm
+    summary_reads = ("image",)
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         classifier, name, n = design["classifier"], design["class_name"], design["images"]
@@ -85,7 +86,7 @@ class AttributeAnnotation(Protocol):
                 )
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
-        return Choice("yes", _("Yes"), "y"), Choice("no", _("No"), "n")
+        return YES_OR_NO
 
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator

@@ -70,7 +70,10 @@ class Arms:
 
 
 class DesignForm(forms.Form):
-    """The settings every protocol has.  Its cleaned data *is* the design."""
+    """The settings every protocol has.  Its cleaned data *is* the design.
+
+    A field called `classes` holds names of the classifier's classes; other names in it are refused.
+    """
 
     classifier = forms.ChoiceField(help_text="The classifier people judge.")
     answers_per_stimulus = forms.IntegerField(
@@ -103,6 +106,9 @@ class DesignForm(forms.Form):
             # An optional field left out means its default, so that the stored design is always complete.
             if not field_.required and cleaned.get(name) in (None, "") and name not in self.errors:
                 cleaned[name] = field_.initial
+        known = self.catalogue.classifiers.get(cleaned.get("classifier", ""), ())
+        if known and (missing := [name for name in cleaned.get("classes", []) if name not in known]):
+            self.add_error("classes", f"This classifier has no class {', '.join(missing)}.")
         return cleaned
 
 

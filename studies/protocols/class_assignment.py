@@ -103,9 +103,7 @@ class ClassAssignmentForm(DesignForm):
         if fastest is not None and slowest is not None and fastest >= slowest:
             self.add_error("max_seconds", f"Must be above min_seconds, which is {fastest}.")
         known = self.catalogue.classifiers.get(design.get("classifier", ""), ())
-        if known and (missing := [name for name in design.get("classes", []) if name not in known]):
-            self.add_error("classes", f"This classifier has no class {', '.join(missing)}.")
-        elif known and (size := len(design.get("classes") or known)) < CLASSES:
+        if known and "classes" not in self.errors and (size := len(design.get("classes") or known)) < CLASSES:
             self.add_error("classes", f"A round needs {CLASSES} classes, and the pool has {size}.")
         return design
 
@@ -118,6 +116,7 @@ class ClassAssignment(Protocol):
         "round": "Number of the round: its target and its classes are the same in every condition.",
         "classes": "Names of the six classes in the order of their groups, A to F.",
     }
+    summary_reads = ("label", "round", "classes")
     #: Longer than any window, so that nobody loses a place in it.
     lease = timedelta(minutes=15)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .results import Figure, Table, percent, points, span
+from .results import Figure, Table, p_value, percent, points, span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def contrasts_table(items: str, contrasts: Sequence[Found]) -> Table:
             rows.append([one["name"], estimate, f"no interval: {one['reason']}", None, None])
             continue
         between = f"{_effect(one, 'low')} to {_effect(one, 'high')}"
-        rows.append([one["name"], estimate, between, _p(one["p_value"]), _p(one["p_holm"])])
+        rows.append([one["name"], estimate, between, p_value(one["p_value"]), p_value(one["p_holm"])])
     effect = "odds ratio" if any(one["scale"] == "logit" for one in contrasts) else "difference"
     note = (
         "Fixed by the design before any answer was given. Two-way cluster-robust tests by participant and by "
@@ -73,10 +73,6 @@ def _effect(contrast: Found, name: str) -> str | None:
     if value is None:
         return None
     return f"{np.exp(value - (contrast['null'] or 0)):.2f}" if contrast["scale"] == "logit" else points(value)
-
-
-def _p(value: float | None) -> str | None:
-    return None if value is None else "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def figure(title: str, y: str, words: Mapping[str, str], found: Mapping[str, Found], chance: float | None) -> Figure:

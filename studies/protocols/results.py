@@ -56,3 +56,8 @@ def span(quantity: Mapping[str, Any], form: Callable[[float | None], str] = perc
     if quantity["low"] is None:
         return f"no interval: {quantity['reason']}"
     return f"{round(100 * quantity['level'])} % interval {form(quantity['low'])} to {form(quantity['high'])}"
+
+
+def p_value(p: float | None) -> str:
+    """A p value with four digits after the point, not below what they can show."""
+    return "–" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.4f}"

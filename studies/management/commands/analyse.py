@@ -41,6 +41,8 @@ class Command(StudyCommand):
             f"{counts['stimuli']} stimuli, {counts['counted_answers']} of {counts['wanted_answers']} wanted answers, "
             f"{counts['participants']} participants ({counts['simulated_participants']} simulated)."
         )
+        if visits := counts["visits"]:
+            self.say("Second visits: " + ", ".join(f"{n} {what}" for what, n in visits.items()) + ".")
 
     def _print(self, table):
         cells = [table.columns] + [["" if cell is None else str(cell) for cell in row] for row in table.rows]
