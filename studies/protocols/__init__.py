@@ -31,8 +31,11 @@ def available() -> dict[str, Protocol]:
     """Every protocol by its key, in alphabetical order."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
-        for thing in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
-            if isinstance(thing, type) and issubclass(thing, Protocol) and thing.__module__.endswith(module.name):
+        if module.name == "base":
+            continue
+        sibling = importlib.import_module(f"{__name__}.{module.name}")
+        for thing in vars(sibling).values():
+            if isinstance(thing, type) and issubclass(thing, Protocol) and thing.__module__ == sibling.__name__:
                 found[thing.key] = thing()
     return dict(sorted(found.items()))
 

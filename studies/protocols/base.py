@@ -129,6 +129,8 @@ class Protocol:
     form_class: ClassVar[type[DesignForm]] = DesignForm
     #: What `truth` holds beside image and label: the columns it adds to stimuli.csv, each with its meaning.
     known: ClassVar[Mapping[str, str]] = {}
+    #: What of `truth` the summary reads; studies can be large, so nothing else is loaded for it.
+    summary_reads: ClassVar[tuple[str, ...]] = ()
     #: How long a stimulus is kept for the person who looks at it.
     lease: ClassVar[timedelta] = timedelta(minutes=10)
 
@@ -199,8 +201,8 @@ class Protocol:
     ) -> Summary:
         """The result of a study, from its stimuli (one row each, in order) and its counted answers.
 
-        `stimuli` has the columns stimulus, condition, image, label and those of `known`; `answers` has participant,
-        stimulus, answer, condition, response_ms and server_ms.
+        `stimuli` has the columns stimulus (its number), condition and those of `summary_reads`; `answers` has
+        participant (codes from 0), stimulus, answer, condition, response_ms and server_ms.
         """
         raise NotImplementedError
 
@@ -213,7 +215,7 @@ class Protocol:
     ) -> tuple[dict[str, Any], list[Table]]:
         """What `exclusion` changed, as further measures and tables of the result; nothing by default.
 
-        `excluded` has the columns of `answers` and exclusion, the reason why an answer does not count.
+        `excluded` has the columns of `answers` but participant, and exclusion, the reason why an answer does not count.
         """
         return {}, []
 
