@@ -10,8 +10,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -31,8 +33,12 @@ START = "start"
 #: No picture is looked at for longer; what a page claims beyond this is no measurement.
 LONGEST_RESPONSE_MS = int(FORM_AGE.total_seconds() * 1000)
 
+#: This site, and where its pictures are where that is elsewhere.
+PICTURE_SOURCES = ["'self'"]
+if settings.PICTURES_URL:
+    PICTURE_SOURCES.append("{0.scheme}://{0.netloc}".format(urlsplit(settings.PICTURES_URL)))
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {' '.join(PICTURE_SOURCES)}; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 PICTURE_NAME = re.compile(r"artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.png")
@@ -304,11 +310,15 @@ def picture(request: HttpRequest, name: str) -> HttpResponse:
     """A picture made for a study, never a photograph as it was imported. The name is the digest of the content."""
     if not PICTURE_NAME.fullmatch(name):
         raise Http404
-    try:
-        content = storage.read(name)
-    except FileNotFoundError:
-        raise Http404 from None
-    response = HttpResponse(content, content_type="image/png")
+    if settings.PICTURES_URL:
+        # From the bucket or a web server: the name is the content's, so the browser may keep even the way there.
+        response: HttpResponse = HttpResponseRedirect(f"{settings.PICTURES_URL}/{name}")
+    else:
+        try:
+            content = storage.read(name)
+        except FileNotFoundError:
+            raise Http404 from None
+        response = HttpResponse(content, content_type="image/png")
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
