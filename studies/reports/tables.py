@@ -50,6 +50,7 @@ def answers(study: Study) -> Iterator[Row]:
         KeyTextTransform("image", "stimulus__truth"),
         KeyTextTransform("label", "stimulus__truth"),
         "participant__public_id",
+        "visit",
         "position",
         "answer",
         "counted",
@@ -59,10 +60,12 @@ def answers(study: Study) -> Iterator[Row]:
         "response_ms",
         "participant__simulated",
     )
-    for *before, participant, position, answer, counted, exclusion, shown, answered, took, simulated in _read(rows):
+    for *before, participant, visit, position, answer, counted, exclusion, shown, answered, took, simulated in _read(
+        rows
+    ):
         server_ms = milliseconds(answered - shown) if answered else None
         yield (
-            *(study.slug, *before, str(participant), position, answer, int(counted), exclusion),
+            *(study.slug, *before, str(participant), visit, position, answer, int(counted), exclusion),
             *(shown, answered, took, server_ms, int(simulated)),
         )
 
@@ -87,6 +90,7 @@ def participants(study: Study) -> Iterator[Row]:
         n_counted=Count("trials", filter=Q(trials__counted=True)),
     )
     columns = ("public_id", "consent__version", "consented_at", "started_at", "finished_at")
+    columns += ("arm__key", "visit", "returns_at")
     for public_id, *rest, simulated in _read(
         people.values_list(*columns, "n_shown", "n_answered", "n_counted", "simulated")
     ):

@@ -57,8 +57,7 @@ def table_2(accepted: dict[str, float]) -> dict[str, float]:
     stimuli, answers = [], []
     for number, (condition, percent) in enumerate(accepted.items()):
         for i in range(n):
-            truth = {"image": f"{i}.png", "label": "bell", "condition": condition}
-            stimuli.append((number * n + i, condition, truth))
+            stimuli.append((number * n + i, condition, f"{i}.png", "bell"))
             answers.append((i % 50, number * n + i, "yes" if i < percent / 100 * n else "no", condition, 900))
     notes = {
         "images": images,
@@ -75,7 +74,7 @@ def table_2(accepted: dict[str, float]) -> dict[str, float]:
     found = get(KEY).summary(
         {"answers_per_stimulus": 1, "threshold": 1, "meeting": "two_visits"},
         notes,
-        pd.DataFrame(stimuli, columns=["stimulus", "condition", "truth"]),
+        pd.DataFrame(stimuli, columns=["stimulus", "condition", "image", "label"]),
         pd.DataFrame(answers, columns=["participant", "stimulus", "answer", "condition", "response_ms"]),
     )
     return {name: 100 * one["rectified_error"]["estimate"] for name, one in found.measures["conditions"].items()}

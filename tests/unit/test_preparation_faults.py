@@ -282,8 +282,9 @@ def test_an_image_that_kills_its_workers_is_found_by_its_attempts(study, undistu
         workers.sweep()
     workers.work()
     study.refresh_from_db()
+    # Together until the last try, which is made alone: so it is known which of them it was.
+    assert killed == [killed[0], killed[0], 1]
     assert killed[0] > 1
-    assert killed[1:] == [1, 1]
     assert study.state == Study.State.DRAFT
     assert study.problem.startswith(f"{MARKED}: its computation ended its worker 3 times")
     assert "more" not in study.problem

@@ -20,8 +20,8 @@ def summary(study, yes):
     """The result where a stimulus gets two yes when `yes` says so of its truth, and two no otherwise."""
     stimuli = tables.stimulus_frame(study)
     rows = [
-        (person, row.stimulus, "yes" if yes(row.truth) else "no", row.condition, 900)
-        for row in stimuli.itertuples()
+        (person, row.number, "yes" if yes(row.truth) else "no", row.condition.key, 900)
+        for row in study.stimuli.select_related("condition").order_by("number")
         for person in range(2)
     ]
     answers = pd.DataFrame(rows, columns=["participant", "stimulus", "answer", "condition", "response_ms"])

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from studies import lifecycle, participation, visits
 from studies.models import Participant, Stimulus, Study, Trial
-from studies.reports import results, tables
+from studies.reports import columns, results, tables
 from studies.simulation import age
 from tests.bench import made_up_study
 
@@ -177,7 +177,7 @@ def test_returned_and_lost_are_counted_in_the_result():
     lifecycle.close_study(study)
     found = results.result(study)
     assert found.counts["visits"] == {"waiting": 0, "due": 0, "returned": 1, "lost": 1}
-    rows = {row["participant"]: row for row in tables.participants(study)}
+    rows = {row[1]: dict(zip(columns.PARTICIPANTS, row, strict=True)) for row in tables.participants(study)}
     assert (rows[str(returning.public_id)]["visits"], rows[str(gone.public_id)]["visits"]) == (2, 1)
     assert rows[str(gone.public_id)]["returns_at"]
 
