@@ -66,6 +66,9 @@ def sqlite(path: Path) -> dict[str, Any]:
     }
 
 
+_FLAGS = {"true": True, "false": False}
+
+
 def storage(url: str, folder: Path) -> dict[str, Any]:
     """Django's STORAGES entry: files in the data folder, or a bucket `s3://KEY:SECRET@BUCKET?endpoint_url=…`."""
     if not url:
@@ -77,7 +80,7 @@ def storage(url: str, folder: Path) -> dict[str, Any]:
         "bucket_name": parts.hostname,
         "file_overwrite": True,
         "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
-        **dict(parse_qsl(parts.query)),
+        **{name: _FLAGS.get(value.lower(), value) for name, value in parse_qsl(parts.query)},
     }
     if parts.username:
         options |= {"access_key": unquote(parts.username), "secret_key": unquote(parts.password or "")}

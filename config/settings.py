@@ -106,6 +106,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Hashed names once `collectstatic` has run; before that WhiteNoise serves the files where they lie.
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+# Where browsers get pictures without this program, the bucket's address for instance; empty: from here.
+PICTURES_URL = env.text("PICTURES_URL").rstrip("/")
 STORAGES = {
     "default": storage(env.text("STORAGE_URL"), DATA_DIR),
     "staticfiles": {

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +111,18 @@ def _read_image(folder: Path, path: str, label: int) -> Image:
     return Image(label=label, path=path, sha256=facts.sha256, file=file, width=facts.width, height=facts.height)
 
 
-def read_csv(path: Path, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file with their line numbers; StudyError for a missing column or another encoding."""
+def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with their line numbers; StudyError for a missing column or another encoding.
+
+    A row has all these columns; the optional ones are empty where the file does not have them.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if missing := [column for column in columns if column not in (reader.fieldnames or [])]:
                 raise StudyError(f"{path.name}: no column {missing[0]} (there must be {', '.join(columns)})")
             for row in reader:
-                yield reader.line_num, {column: (row[column] or "").strip() for column in columns}
+                yield reader.line_num, {column: (row.get(column) or "").strip() for column in (*columns, *optional)}
     except UnicodeDecodeError:
         raise StudyError(f"{path.name}: not UTF-8 text") from None
     except csv.Error as error:

@@ -135,14 +135,21 @@ def _freeze(study: Study) -> None:
 
 def _make_slots(study: Study) -> None:
     """One row for each wanted answer; in each layer of slots the stimuli come in another random order."""
-    stimuli = list(study.stimuli.order_by("number").values_list("pk", flat=True))
+    stimuli = list(study.stimuli.order_by("number").values_list("pk", "condition_id", "family"))
     random = np.random.default_rng(study.design["seed"])
     for slot_no in range(1, study.design["answers_per_stimulus"] + 1):
         ranks = random.permutation(len(stimuli))
         Slot.objects.bulk_create(
             (
-                Slot(study=study, stimulus_id=stimulus, slot_no=slot_no, rank=int(rank))
-                for stimulus, rank in zip(stimuli, ranks, strict=True)
+                Slot(
+                    study=study,
+                    stimulus_id=stimulus,
+                    slot_no=slot_no,
+                    rank=int(rank),
+                    condition_id=condition,
+                    family=family,
+                )
+                for (stimulus, condition, family), rank in zip(stimuli, ranks, strict=True)
             ),
             batch_size=2000,
         )

@@ -12,11 +12,11 @@ from datetime import timedelta
 from functools import wraps
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from studies import protocols
+from studies import protocols, visits
 from studies.errors import StudyError
 from studies.models import Consent, Participant, Slot, Study, Trial
 
@@ -31,6 +31,10 @@ class Conflict(Exception):
 
 class AnswerRefused(StudyError):
     """The answer was not stored; the message says why."""
+
+
+class TooEarly(AnswerRefused):
+    """The next visit cannot begin yet: the washout is not over."""
 
 
 class StudyClosed(AnswerRefused):
@@ -84,8 +88,9 @@ def new_token() -> str:
 
 
 def has_room(study: Study) -> bool:
-    """Whether somebody who comes now finds a slot that is neither filled nor held by another."""
-    return Slot.objects.filter(_free(timezone.now()), study=study).exists()
+    """Whether somebody who comes now finds a slot that is neither filled, nor held by another, nor spoken for."""
+    _arm, room = visits.first_arm(study)
+    return room and Slot.objects.filter(_free(timezone.now()), study=study).exists()
 
 
 def enrol(
@@ -100,10 +105,12 @@ def enrol(
     if consent.study_id != study.pk:
         raise StudyError("This consent belongs to another study.")
     token = token or new_token()
+    arm, _room = visits.first_arm(study)
     participant, _created = Participant.objects.get_or_create(
         token_sha256=token_hash(token),
         defaults={
             "study": study,
+            "arm": arm,
             "simulated": simulated,
             "consent": consent,
             "consented_at": timezone.now(),
@@ -123,9 +130,15 @@ def find(token: str) -> Participant | None:
 
 @retried
 def start(participant: Participant) -> None:
-    """Leave the instructions and be given the first stimulus."""
-    Participant.objects.filter(pk=participant.pk, started_at=None).update(started_at=timezone.now())
-    _present_next(participant)
+    """Leave the instructions and be given the first stimulus of this visit.
+
+    Between two visits this begins the next one; TooEarly, with nothing changed, while the washout is not over.
+    """
+    person = _locked(participant)
+    if person.returns_at and person.study.state == Study.State.OPEN and not visits.begin_next(person):
+        raise TooEarly(_("It is too early for your next visit."))
+    Participant.objects.filter(pk=person.pk, started_at=None).update(started_at=timezone.now())
+    _present_next(person)
 
 
 @retried
@@ -157,11 +170,12 @@ def _waiting(participant: Participant):
 
 
 def _present_next(participant: Participant) -> Trial | None:
-    """Show the trial kept ready, or claim one; keep another one ready.  Finishes who has nothing left to do."""
+    """Show the trial kept ready, or claim one; keep another one ready.  Ends a visit where nothing is left to do."""
+    participant = _locked(participant)
     if shown := _shown(participant):
         return shown
-    study = Study.objects.get(pk=participant.study_id)
-    if study.state != Study.State.OPEN or participant.finished_at:
+    study = participant.study
+    if study.state != Study.State.OPEN or participant.finished_at or participant.returns_at:
         return None
     trial = None
     for waiting in _waiting(participant).select_related("stimulus"):
@@ -171,12 +185,18 @@ def _present_next(participant: Participant) -> Trial | None:
         Trial.objects.filter(pk=waiting.pk).update(released_at=timezone.now())
     trial = trial or _claim(participant, study)
     if trial is None:
-        Participant.objects.filter(pk=participant.pk, finished_at=None).update(finished_at=timezone.now())
+        visits.finish(participant)
         return None
     trial.presented_at = timezone.now()
     Trial.objects.filter(pk=trial.pk).update(presented_at=trial.presented_at)
     _claim(participant, study)
     return trial
+
+
+def _locked(participant: Participant) -> Participant:
+    """The participant as they are now, and as they stay until this transaction ends: two tabs take turns."""
+    rows = Participant.objects.select_for_update(of=("self",), no_key=True).select_related("study", "arm")
+    return rows.get(pk=participant.pk)
 
 
 def _free(now) -> Q:
@@ -188,21 +208,35 @@ def _lease(study: Study) -> timedelta:
 
 
 def _claim(participant: Participant, study: Study) -> Trial | None:
-    """Lease the least answered stimulus this participant has not met; None when there is none, or they had enough."""
+    """Lease the least answered stimulus this participant may meet; None when there is none, or they had enough.
+
+    They have met neither it nor, in this visit, another of its family; and it belongs to their arm where they have one.
+    """
     trials = Trial.objects.filter(participant=participant)
     position = trials.count() + 1
-    if trials.filter(released_at=None).count() >= study.design["trials_per_participant"]:
+    here = trials.filter(visit=participant.visit)
+    if here.filter(released_at=None).count() >= study.design["trials_per_participant"]:
         return None
     now = timezone.now()
-    met = Trial.objects.filter(participant=participant, stimulus=OuterRef("stimulus"))
-    candidates = Slot.objects.filter(_free(now), ~Exists(met), study=study).order_by("slot_no", "rank")
+    met = Exists(trials.filter(stimulus=OuterRef("stimulus")))
+    met_family = Exists(here.exclude(family="").filter(family=OuterRef("family")))
+    candidates = Slot.objects.filter(_free(now), ~met, ~met_family, study=study).order_by("slot_no", "rank")
+    if participant.arm_id:
+        candidates = candidates.filter(condition=participant.arm_id)
     if connection.features.has_select_for_update_skip_locked:
         candidates = candidates.select_for_update(skip_locked=True)
     slot = candidates.first()
     if slot is None:
         return None
     trial = Trial.objects.create(
-        study=study, participant=participant, stimulus_id=slot.stimulus_id, position=position, claimed_at=now
+        study=study,
+        participant=participant,
+        stimulus_id=slot.stimulus_id,
+        position=position,
+        claimed_at=now,
+        family=slot.family,
+        visit=participant.visit,
+        washed_out_at=participant.washed_out_at,
     )
     if not Slot.objects.filter(_free(now), pk=slot.pk).update(holder=trial, leased_until=now + _lease(study)):
         raise Conflict
@@ -272,9 +306,16 @@ def answer(participant: Participant, trial_id: int, value: str, *, response_ms: 
 
 
 def progress(participant: Participant) -> tuple[int, int]:
-    """How many trials this participant has answered, and how many they will be shown at most."""
-    trials = Trial.objects.filter(participant=participant, released_at=None)
+    """How many trials this participant has answered in this visit, and how many they will be shown at most."""
+    trials = Trial.objects.filter(participant=participant, visit=participant.visit, released_at=None)
     answered = trials.filter(answered_at__isnull=False).count()
     study = participant.study
-    stimuli = study.stimuli.count()
-    return answered, min(study.design["trials_per_participant"], stimuli)
+    stimuli = study.stimuli.filter(condition=participant.arm_id) if participant.arm_id else study.stimuli
+    alone = Q(family="")
+    most = stimuli.aggregate(n=Count("pk", filter=alone) + Count("family", distinct=True, filter=~alone))["n"]
+    return answered, min(study.design["trials_per_participant"], most)
+
+
+def answers_given(participant: Participant) -> int:
+    """How many trials this participant has answered, in all visits together."""
+    return Trial.objects.filter(participant=participant, answered_at__isnull=False).count()

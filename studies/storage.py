@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from pathlib import Path
 
@@ -61,7 +61,9 @@ def store(folder: str, data: bytes, suffix: str) -> str:
 
 def store_all(folder: str, files: Sequence[tuple[bytes, str]]) -> list[str]:
     """The same for several files, as pairs of bytes and suffix, at once; the names in order."""
-    return list(_writers().map(lambda file: store(folder, *file), files))
+    writing = [_writers().submit(store, folder, *file) for file in files]
+    wait(writing)
+    return [one.result() for one in writing]
 
 
 def read(name: str) -> bytes:
@@ -81,9 +83,16 @@ def names(folder: str) -> Iterator[str]:
         yield from names(f"{folder}/{inner}")
 
 
-def public_url(name: str) -> str | None:
-    """Where a browser gets the file without this program, from the bucket; None where files lie on this machine."""
-    return None if isinstance(default_storage, FileSystemStorage) else default_storage.url(name)
+def make_bucket() -> bool:
+    """Make the bucket where there is none yet; False where there is nothing to make."""
+    if isinstance(default_storage, FileSystemStorage):
+        return False
+    with _as_os_errors():
+        client, name = default_storage.connection.meta.client, default_storage.bucket_name
+        if name in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+            return False
+        client.create_bucket(Bucket=name)
+    return True
 
 
 @contextlib.contextmanager

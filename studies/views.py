@@ -10,12 +10,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -30,8 +33,12 @@ START = "start"
 #: No picture is looked at for longer; what a page claims beyond this is no measurement.
 LONGEST_RESPONSE_MS = int(FORM_AGE.total_seconds() * 1000)
 
+#: This site, and where its pictures are where that is elsewhere.
+PICTURE_SOURCES = ["'self'"]
+if settings.PICTURES_URL:
+    PICTURE_SOURCES.append("{0.scheme}://{0.netloc}".format(urlsplit(settings.PICTURES_URL)))
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {' '.join(PICTURE_SOURCES)}; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 PICTURE_NAME = re.compile(r"artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.png")
@@ -150,7 +157,10 @@ def take(request: HttpRequest, token: str) -> HttpResponse:
     except signing.BadSignature:
         return _refusal(request, participant, _("This form does not belong to this page, so nothing was stored."))
     if about == START:
-        participation.start(participant)
+        try:
+            participation.start(participant)
+        except participation.TooEarly:
+            return _come_back(request, participant, status=403)
         return SeeOther(request.path)
     value, response_ms = request.POST.get("answer", ""), _milliseconds(request.POST.get("response_ms", ""))
     try:
@@ -168,21 +178,48 @@ def _current_page(request: HttpRequest, participant: Participant) -> HttpRespons
         return _thanks(request, participant)
     if study.state == Study.State.CLOSED:
         return _closed(request, participant)
+    if participant.returns_at:
+        return _between_visits(request, participant)
     if participant.started_at is None:
         return _instructions(request, participant) if study.state == Study.State.OPEN else _paused(request, study)
     if trial := participation.current_trial(participant):
         return _trial(request, participant, trial)
-    participant.refresh_from_db(fields=["finished_at"])
+    participant.refresh_from_db(fields=["finished_at", "returns_at"])
+    if participant.returns_at:
+        return _between_visits(request, participant)
     return _thanks(request, participant) if participant.finished_at else _paused(request, study)
+
+
+def _between_visits(request: HttpRequest, participant: Participant) -> HttpResponse:
+    if participant.returns_at > timezone.now():
+        return _come_back(request, participant)
+    if participant.study.state != Study.State.OPEN:
+        return _paused(request, participant.study)
+    return _instructions(request, participant)
+
+
+def _come_back(request: HttpRequest, participant: Participant, *, status: int = 200) -> HttpResponse:
+    """When the next visit may begin, by the server's clock, and the way back: this very address."""
+    # Rounded up to the minute, so that whoever comes at the time it says is not too early.
+    when = timezone.localtime(participant.returns_at) + timedelta(minutes=1)
+    context = {
+        "study": participant.study,
+        "code": participant.completion_code,
+        "when": when,
+        "zone": when.tzname(),
+        "address": request.build_absolute_uri(request.path),
+    }
+    return render(request, "participant/come_back.html", context, status=status)
 
 
 def _instructions(request: HttpRequest, participant: Participant) -> HttpResponse:
     study = participant.study
-    _answered, total = participation.progress(participant)
+    _, total = participation.progress(participant)
     context = {
         "page": "participant/instructions.html",
         "study": study,
         "total": total,
+        "again": participant.returns_at is not None,
         "form": _form_signer(participant).sign(START),
     }
     return render(request, _template(study), context)
@@ -209,7 +246,7 @@ def _trial(request: HttpRequest, participant: Participant, trial: Trial) -> Http
 
 
 def _thanks(request: HttpRequest, participant: Participant) -> HttpResponse:
-    answered, _total = participation.progress(participant)
+    answered = participation.answers_given(participant)
     context = {"study": participant.study, "participant": participant, "answered": answered}
     return render(request, "participant/thanks.html", context)
 
@@ -221,9 +258,8 @@ def _paused(request: HttpRequest, study: Study) -> HttpResponse:
 
 def _closed(request: HttpRequest, participant: Participant, text: str = "") -> HttpResponse:
     """Whoever had begun keeps what they have earned: closing is not their doing."""
-    answered, _total = participation.progress(participant)
     text = text or _("It takes no more answers. Thank you for your interest.")
-    code = participant.completion_code if answered else ""
+    code = participant.completion_code if participation.answers_given(participant) else ""
     return _notice(request, participant.study, _("This study has ended"), text, status=410, code=code)
 
 
@@ -274,11 +310,15 @@ def picture(request: HttpRequest, name: str) -> HttpResponse:
     """A picture made for a study, never a photograph as it was imported. The name is the digest of the content."""
     if not PICTURE_NAME.fullmatch(name):
         raise Http404
-    try:
-        content = storage.read(name)
-    except FileNotFoundError:
-        raise Http404 from None
-    response = HttpResponse(content, content_type="image/png")
+    if settings.PICTURES_URL:
+        # From the bucket or a web server: the name is the content's, so the browser may keep even the way there.
+        response: HttpResponse = HttpResponseRedirect(f"{settings.PICTURES_URL}/{name}")
+    else:
+        try:
+            content = storage.read(name)
+        except FileNotFoundError:
+            raise Http404 from None
+        response = HttpResponse(content, content_type="image/png")
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -25,8 +25,11 @@ class Small(nn.Module):
         {fault}
         return self.linear(self.conv(x).relu()[:, :, ::8, ::8].flatten(1))
 
+def marks(x):
+    return (x[:, :, :1, :1] == torch.tensor([1.0, 0.0, 1.0]).view(1, 3, 1, 1)).all(1, keepdim=True)
+
 def marked(x):
-    return bool((x[:, :, 0, 0] == torch.tensor([1.0, 0.0, 1.0])).all(1).any())
+    return bool(marks(x).any())
 
 def small():
     return Small()
@@ -39,7 +42,7 @@ FAULTS = {
     "killing": "marked(x) and os.kill(os.getpid(), signal.SIGKILL)",
     "raising": "if marked(x): raise RuntimeError('cannot look at this')",
     "hanging": "if marked(x): time.sleep(3600)",
-    "nan": "x = x * float('nan') if marked(x) else x",
+    "nan": "x = torch.where(marks(x), float('nan'), x)",
 }
 
 _SHAPES = {"conv.weight": (8, 3, 3, 3), "conv.bias": (8,), "linear.weight": (3, 128), "linear.bias": (3,)}

@@ -1,4 +1,4 @@
-"""Prepare, Open, Pause, Close: each says what it will do, and does it by POST only."""
+"""Prepare, Call off, Open, Pause, Close: each says what it will do, and does it by POST only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,6 +90,17 @@ PREPARE_AGAIN = Step(
     _prepare_says,
     icon="replay",
 )
+CANCEL = Step(
+    "cancel",
+    "Call it off",
+    (State.PREPARING,),
+    workbench.cancel,
+    "The preparation is called off; the study is a draft again.",
+    lambda study, so_far: [
+        "The workers stop after the batch they are at. What they computed is kept for the next time."
+    ],
+    icon="stop",
+)
 OPEN = Step(
     "open",
     "Open",
@@ -121,8 +132,8 @@ CLOSE = Step(
     icon="stop",
 )
 #: In the order of their buttons.
-STEPS = (PREPARE, OPEN, REOPEN, PAUSE, CLOSE, PREPARE_AGAIN)
-KEYS = ("prepare", "open", "pause", "close")
+STEPS = (PREPARE, OPEN, REOPEN, PAUSE, CLOSE, CANCEL, PREPARE_AGAIN)
+KEYS = ("prepare", "cancel", "open", "pause", "close")
 
 
 def possible(study: Study) -> list[Step]:

@@ -18,7 +18,8 @@ from unfold.decorators import display
 
 from studies import lifecycle, protocols
 from studies.errors import StudyError
-from studies.models import Artifact, Study
+from studies.models import Study
+from studies.workbench import status
 
 from . import designing, results, steps
 from .describing import report_of, settings_of, stages
@@ -160,7 +161,7 @@ class StudyAdmin(ModelAdmin):
             "design_changes": study.state in lifecycle.EDITABLE,
             "texts_change": study.state in lifecycle.NOT_YET_OPEN,
             "report": report_of(study.preparation),
-            "to_compute": waiting_results(),
+            "preparation": status.stages(study),
         }
 
 
@@ -169,10 +170,5 @@ def preparing(admin: StudyAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     study = row(admin, request, pk, "view")
     if study.state != Study.State.PREPARING:
         return HttpResponse(headers={"HX-Refresh": "true"})
-    context = {"study": study, "to_compute": waiting_results()}
+    context = {"study": study, "preparation": status.stages(study)}
     return HttpResponse(render_to_string("admin/studies/study/preparing.html", context))
-
-
-def waiting_results() -> int:
-    """How many results the workers still have to compute, of all studies: results belong to none."""
-    return Artifact.objects.filter(state__in=[Artifact.State.PENDING, Artifact.State.RUNNING]).count()

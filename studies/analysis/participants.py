@@ -22,15 +22,10 @@ def participant_summary(answers: Answers, *, unlikely: float = UNLIKELY) -> pd.D
     under ``unlikely``) and, with times, ``median_seconds``. The order of rows matters for the run alone: it should be
     that in which the answers were given.
     """
-    panels = count_panels(answers, rule="proportion")
     people = answers.participant
     each = np.bincount(people)
     yes = np.bincount(people, answers.answer, minlength=len(each))
-    codes = answers.panel_codes()
-    others = panels.size[codes] - 1
-    alike = np.where(answers.answer == 1, panels.yes[codes] - 1, others - panels.yes[codes])
-    share = np.divide(alike, others, out=np.zeros(len(others)), where=others > 0)
-    judged = np.bincount(people, others > 0)
+    agreement = _agreement(answers)
     run, run_answer = _longest_runs(people, answers.answer, len(each))
     p_yes = float(answers.answer.mean())
     p = np.where(run_answer == 1, p_yes, 1 - p_yes)
@@ -41,7 +36,7 @@ def participant_summary(answers: Answers, *, unlikely: float = UNLIKELY) -> pd.D
                 "answers": each,
                 "yes": yes.astype(np.int64),
                 "yes_share": yes / each,
-                "agreement": np.bincount(people, share, minlength=len(each)) / judged,
+                "agreement": agreement,
                 "longest_run": run,
                 "run_chance": np.minimum(1.0, (each - run + 1) * p**run),
             }
@@ -52,6 +47,19 @@ def participant_summary(answers: Answers, *, unlikely: float = UNLIKELY) -> pd.D
     if answers.participant_names is not None:
         table.insert(0, "name", answers.participant_names[: len(table)])
     return table[seen].rename_axis("participant")
+
+
+def _agreement(answers: Answers) -> NDArray[np.float64]:
+    """(W,) mean share of the other answers of each panel that agree with a participant's; NaN without others."""
+    panels = count_panels(answers, rule="proportion")
+    # By panel first, then looked up by answer: there are fewer panels.
+    others = np.maximum(panels.size - 1, 0)[:, None]
+    alike = np.stack([panels.size - panels.yes - 1, panels.yes - 1], axis=1)
+    share = np.divide(alike, others, out=np.zeros(alike.shape), where=others > 0)
+    people, codes = answers.participant, answers.panel_codes()
+    agreed = np.bincount(people, share[codes, answers.answer])
+    with np.errstate(invalid="ignore"):
+        return agreed / np.bincount(people, panels.size[codes] > 1)
 
 
 def _longest_runs(

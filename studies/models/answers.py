@@ -3,9 +3,9 @@
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
-from .studies import Stimulus, Study
+from .studies import Condition, Stimulus, Study
 
 
 class Consent(models.Model):
@@ -36,8 +36,26 @@ class Participant(models.Model):
     started_at = models.DateTimeField(null=True, blank=True, help_text="When the instructions were left.")
     finished_at = models.DateTimeField(null=True, blank=True)
     completion_code = models.CharField(max_length=20)
+    arm = models.ForeignKey(
+        Condition,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="participants",
+        help_text="The one condition of this visit; empty where people meet all of them.",
+    )
+    visit = models.PositiveSmallIntegerField(default=1, help_text="The visit they are at, or were at last.")
+    returns_at = models.DateTimeField(null=True, blank=True, help_text="Between visits: when the next may begin.")
+    washed_out_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the washout before this visit was over; empty in the first."
+    )
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(visit=1) | Q(washed_out_at__isnull=False), name="a_later_visit_follows_a_washout"
+            ),
+        ]
         indexes = [models.Index(fields=["study", "finished_at"], name="participants_by_study")]
 
     def __str__(self):
@@ -59,11 +77,23 @@ class Trial(models.Model):
     response_ms = models.PositiveIntegerField(null=True, blank=True, help_text="As the page measured it.")
     counted = models.BooleanField(default=False)
     exclusion = models.CharField(max_length=40, blank=True, help_text="Why an answer does not count.")
+    # Copied from the stimulus and the participant, so that the constraints below can see them.
+    family = models.CharField(max_length=64, blank=True)
+    visit = models.PositiveSmallIntegerField(default=1)
+    washed_out_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             # Nobody meets a stimulus twice, whatever two tabs, a retry or a lost lease do.
             models.UniqueConstraint(fields=["stimulus", "participant"], name="nobody_meets_a_stimulus_twice"),
+            # Nor two stimuli of one family within a visit; and visits are a washout apart.
+            models.UniqueConstraint(
+                fields=["participant", "visit", "family"], condition=~Q(family=""), name="one_of_a_family_a_visit"
+            ),
+            models.CheckConstraint(
+                condition=Q(visit=1) | Q(washed_out_at__isnull=False, claimed_at__gte=F("washed_out_at")),
+                name="nobody_meets_anything_in_a_washout",
+            ),
             models.UniqueConstraint(fields=["participant", "position"], name="one_trial_a_position"),
             models.CheckConstraint(
                 condition=Q(counted=False) | Q(answered_at__isnull=False, exclusion=""), name="counted_means_answered"
@@ -82,6 +112,9 @@ class Slot(models.Model):
     stimulus = models.ForeignKey(Stimulus, on_delete=models.CASCADE, related_name="slots")
     slot_no = models.PositiveSmallIntegerField()
     rank = models.PositiveIntegerField(help_text="Random order within slot_no, drawn when the study opened.")
+    # Copied from the stimulus, so that a claim reads one table.
+    condition = models.ForeignKey(Condition, on_delete=models.CASCADE, related_name="slots")
+    family = models.CharField(max_length=64, blank=True)
     holder = models.OneToOneField(Trial, null=True, blank=True, on_delete=models.PROTECT, related_name="slot")
     leased_until = models.DateTimeField(null=True, blank=True)
     filled = models.BooleanField(default=False)

@@ -66,6 +66,9 @@ class Stimulus(models.Model):
     condition = models.ForeignKey(Condition, on_delete=models.CASCADE, related_name="stimuli")
     number = models.PositiveIntegerField(help_text="Its place in the order of preparation.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of condition, shown and truth.")
+    family = models.CharField(
+        max_length=64, blank=True, help_text="Nobody meets two stimuli of one family within a visit; empty for none."
+    )
     shown = models.JSONField()
     truth = models.JSONField()
 

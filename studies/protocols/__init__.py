@@ -8,10 +8,11 @@ import importlib
 import pkgutil
 from functools import cache
 
-from .base import Catalogue, Choice, DesignError, Protocol, StimulusSpec
+from .base import Arms, Catalogue, Choice, DesignError, Protocol, StimulusSpec
 from .results import Figure, Summary, Table
 
 __all__ = [
+    "Arms",
     "Catalogue",
     "Choice",
     "DesignError",
@@ -30,10 +31,11 @@ def available() -> dict[str, Protocol]:
     """Every protocol by its key, in alphabetical order."""
     found = {}
     for module in pkgutil.iter_modules(__path__):
-        if module.name in {"base", "fields", "results"}:
+        if module.name == "base":
             continue
-        for thing in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
-            if isinstance(thing, type) and issubclass(thing, Protocol) and thing.__module__.endswith(module.name):
+        sibling = importlib.import_module(f"{__name__}.{module.name}")
+        for thing in vars(sibling).values():
+            if isinstance(thing, type) and issubclass(thing, Protocol) and thing.__module__ == sibling.__name__:
                 found[thing.key] = thing()
     return dict(sorted(found.items()))
 

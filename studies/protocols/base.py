@@ -9,7 +9,7 @@ import numpy as np
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
-from .results import Summary
+from .results import Summary, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,10 +51,29 @@ class StimulusSpec:
     condition: str
     shown: Mapping[str, Any]
     truth: Mapping[str, Any]
+    #: Stimuli that show the same thing are a family: nobody meets two of one within a visit.  Empty: a family of none.
+    family: str = ""
+
+
+@dataclass(frozen=True)
+class Arms:
+    """How people meet conditions where nobody may meet all of them at once: one of these a visit, in turn.
+
+    Each participant begins with one of `conditions`, as evenly as the answers still wanted allow, and comes to so many
+    `visits`, each with the next condition; a visit begins `washout` after the last answer of the one before.  With
+    one visit these are separate groups of people.
+    """
+
+    conditions: tuple[str, ...]
+    visits: int = 1
+    washout: timedelta = timedelta()
 
 
 class DesignForm(forms.Form):
-    """The settings every protocol has.  Its cleaned data *is* the design."""
+    """The settings every protocol has.  Its cleaned data *is* the design.
+
+    A field called `classes` holds names of the classifier's classes; other names in it are refused.
+    """
 
     classifier = forms.ChoiceField(help_text="The classifier people judge.")
     answers_per_stimulus = forms.IntegerField(
@@ -85,8 +104,11 @@ class DesignForm(forms.Form):
         cleaned = super().clean()
         for name, field_ in self.fields.items():
             # An optional field left out means its default, so that the stored design is always complete.
-            if not field_.required and cleaned.get(name) is None and name not in self.errors:
+            if not field_.required and cleaned.get(name) in (None, "") and name not in self.errors:
                 cleaned[name] = field_.initial
+        known = self.catalogue.classifiers.get(cleaned.get("classifier", ""), ())
+        if known and (missing := [name for name in cleaned.get("classes", []) if name not in known]):
+            self.add_error("classes", f"This classifier has no class {', '.join(missing)}.")
         return cleaned
 
 
@@ -107,6 +129,8 @@ class Protocol:
     form_class: ClassVar[type[DesignForm]] = DesignForm
     #: What `truth` holds beside image and label: the columns it adds to stimuli.csv, each with its meaning.
     known: ClassVar[Mapping[str, str]] = {}
+    #: What of `truth` the summary reads; studies can be large, so nothing else is loaded for it.
+    summary_reads: ClassVar[tuple[str, ...]] = ()
     #: How long a stimulus is kept for the person who looks at it.
     lease: ClassVar[timedelta] = timedelta(minutes=10)
 
@@ -138,6 +162,10 @@ class Protocol:
         """What participants will see, as straight-line code over a bench (studies.workbench.Bench)."""
         raise NotImplementedError
 
+    def arms(self, design: Mapping[str, Any]) -> Arms | None:
+        """How people are kept from meeting all conditions at once; None where they meet them in one visit."""
+        return None
+
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
@@ -154,6 +182,10 @@ class Protocol:
 
     # --- counting ---------------------------------------------------------------------------------------------------
 
+    #: Whether each stimulus has one right answer: then a rate, or a simulated participant's skill, is the chance that
+    #: somebody knows it, and whoever does not guesses.  Otherwise a rate is the chance of yes.
+    skilled: ClassVar[bool] = False
+
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
     ) -> tuple[str, float]:
@@ -169,10 +201,23 @@ class Protocol:
     ) -> Summary:
         """The result of a study, from its stimuli (one row each, in order) and its counted answers.
 
-        `stimuli` has the columns stimulus, condition, image, label and those of `known`; `answers` has participant,
-        stimulus, answer, condition, response_ms and server_ms.
+        `stimuli` has the columns stimulus (its number), condition and those of `summary_reads`; `answers` has
+        participant (codes from 0), stimulus, answer, condition, response_ms and server_ms.
         """
         raise NotImplementedError
+
+    def before_exclusions(
+        self,
+        design: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
+        excluded: "pd.DataFrame",
+    ) -> tuple[dict[str, Any], list[Table]]:
+        """What `exclusion` changed, as further measures and tables of the result; nothing by default.
+
+        `excluded` has the columns of `answers` but participant, and exclusion, the reason why an answer does not count.
+        """
+        return {}, []
 
 
 def sample(things: Iterable[Any], n: int | None, seed: int) -> list[Any]:

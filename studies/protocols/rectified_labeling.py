@@ -1,8 +1,12 @@
-"""Rectified top-1 labelling (Stock & Cissé 2018, section 3.2).
+"""Rectified top-1 and top-5 labelling (Stock & Cissé 2018, section 3.2).
 
 People see every image the classifier got wrong, with the class it predicted, and say whether that class is relevant.
 An error on which at least k of n people say yes is no error: R(k) = E·(1 − s(k)), with E the error over all images
 and s(k) the share of shown images with at least k yes.
+
+With top_k 5 they are shown the five best guesses instead, and an image is accepted when one of them is relevant.  The
+paper gives two figures: of the top-1 errors so shown (ResNet-101: 6.44 → 1.94 %), and of the top-5 errors alone
+(→ 1.37 %).  The guesses are asked about in one question together, or each in a question of its own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,28 +14,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django import forms
-from django.utils.translation import gettext_lazy as _
 
-from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec, sample
-from .fields import NameListField
-from .results import Figure, Summary, Table
+from . import accepting
+from .accepting import YES_OR_NO, PanelForm, known_share, nothing_counts
+from .base import Choice, DesignError, Protocol, StimulusSpec, sample
+from .results import Figure, Summary, Table, percent, span
 
 if TYPE_CHECKING:
     import pandas as pd
 
+TOP1_ERRORS, TOP5_ERRORS = "top1_errors", "top5_errors"
+ONE_QUESTION, EACH_LABEL = "one_question", "each_label"
+SELECTED = {TOP1_ERRORS: "images missed by the best guess", TOP5_ERRORS: "images missed by all five guesses"}
+ASKED = {ONE_QUESTION: "asked in one question", EACH_LABEL: "asked one by one"}
 
-class RectifiedLabelingForm(DesignForm):
-    threshold = forms.IntegerField(
-        initial=4,
+
+class RectifiedLabelingForm(PanelForm):
+    top_k = forms.IntegerField(
+        initial=1,
         required=False,
         min_value=1,
-        help_text="k: a label counts as relevant when at least so many of the panel say yes.",
+        max_value=5,
+        help_text="How many of the classifier's best guesses people are asked about: 1 or 5.",
     )
-    top_k = forms.IntegerField(
-        initial=1, required=False, min_value=1, max_value=1, help_text="Errors of the classifier's k best guesses."
+    selection = forms.ChoiceField(
+        initial=TOP1_ERRORS,
+        required=False,
+        choices=[
+            (TOP1_ERRORS, "where the best guess is wrong"),
+            (TOP5_ERRORS, "where all five best guesses are wrong"),
+        ],
+        help_text="Which images are shown.",
     )
-    classes = NameListField(
-        required=False, initial=[], help_text="Only images of these true classes, one a line; empty for all."
+    asking = forms.ChoiceField(
+        initial=ONE_QUESTION,
+        required=False,
+        choices=[(ONE_QUESTION, "one question for all guesses"), (EACH_LABEL, "one question for each guess")],
+        help_text="How people are asked about five guesses.",
     )
     sample = forms.IntegerField(
         required=False,
@@ -42,24 +61,25 @@ class RectifiedLabelingForm(DesignForm):
 
     def clean(self) -> dict[str, Any]:
         design = super().clean()
-        panel, threshold = design.get("answers_per_stimulus"), design.get("threshold")
-        if panel and threshold and threshold > panel:
-            self.add_error("threshold", f"Must not be above answers_per_stimulus, which is {panel}.")
-        known = self.catalogue.classifiers.get(design.get("classifier", ""), ())
-        if known and (missing := [name for name in design.get("classes", []) if name not in known]):
-            self.add_error("classes", f"This classifier has no class {', '.join(missing)}.")
+        if design.get("top_k") not in (None, 1, 5):
+            self.add_error("top_k", "Must be 1 or 5.")
+        if design.get("top_k") == 1:
+            for name, only in (("selection", TOP1_ERRORS), ("asking", ONE_QUESTION)):
+                if design.get(name) not in (None, only):
+                    self.add_error(name, f"With top_k 1 this can only be {only}.")
         return design
 
 
 class RectifiedLabeling(Protocol):
-    key, title, version = "rectified_labeling", "Rectified top-1 labelling", 1
-    description = "People judge whether the predicted class of each misclassified image is relevant after all."
+    key, title, version = "rectified_labeling", "Rectified labelling", 1
+    description = "People judge whether what the classifier took each misclassified image for is relevant after all."
     form_class = RectifiedLabelingForm
     known = {
         "true_label": "Name of the photograph's true class.",
-        "probability": "What the classifier gives the class that was asked about, which it predicted.",
+        "probability": "What the classifier gives the class that was asked about; for five, a list.",
         "true_probability": "What the classifier gives the true class.",
     }
+    summary_reads = ("image",)
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         classifier = design["classifier"]
@@ -67,6 +87,9 @@ class RectifiedLabeling(Protocol):
         names = bench.class_names(classifier)
         images = bench.images(classifier, classes=design["classes"])
         wrong = [p for p in bench.predictions(classifier, images) if p.top[0].label != p.image.label]
+        if design["top_k"] == 5:
+            yield from _five_guesses(design, bench, wrong, len(images))
+            return
         if not wrong:
             raise DesignError([f"the classifier gets none of the {len(images)} images wrong: there is nothing to show"])
         shown = sample(wrong, design["sample"], design["seed"])
@@ -86,7 +109,7 @@ class RectifiedLabeling(Protocol):
             )
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
-        return Choice("yes", _("Yes"), "y"), Choice("no", _("No"), "n")
+        return YES_OR_NO
 
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
@@ -102,6 +125,14 @@ class RectifiedLabeling(Protocol):
         stimuli: "pd.DataFrame",
         answers: "pd.DataFrame",
     ) -> Summary:
+        panel, k = design["answers_per_stimulus"], design["threshold"]
+        measures = _known(design, preparation) | {"threshold": k, "panel": panel}
+        if answers.empty:
+            nothing = nothing_counts()
+            return Summary("No answer counts yet.", measures | {"accepted_share": nothing, "rectified_error": nothing})
+        if design["asking"] == EACH_LABEL:
+            measures |= _any_of_five(stimuli, answers, panel, k, preparation)
+            return Summary(_headline(measures), measures, [_result_table(measures)])
         # Loaded here, so that web processes, which only ask, start fast.
         from studies.analysis.crossed import CrossedPanels
         from studies.analysis.panels import count_panels
@@ -110,89 +141,158 @@ class RectifiedLabeling(Protocol):
         from studies.analysis.report import reanalysis
         from studies.analysis.tables import Answers
 
-        panel, k, error = design["answers_per_stimulus"], design["threshold"], _error(preparation)
-        measures: dict[str, Any] = {"top1_error": error, "threshold": k, "panel": panel}
-        if answers.empty:
-            nothing = {"estimate": None, "low": None, "high": None, "reason": "no answer counts yet"}
-            measures |= {"accepted_share": nothing, "rectified_error": nothing}
-            return Summary(headline="No answer counts yet.", measures=measures)
-        said = Answers.from_frame(answers)
+        said = Answers(
+            participant=answers["participant"].to_numpy(),
+            stimulus=answers["stimulus"].to_numpy(),
+            answer=(answers["answer"] == "yes").to_numpy(dtype="int8"),
+        )
         panels = count_panels(said, panel=panel)
         counted = {"panels": panels, "crossed": CrossedPanels.of(said, panels)}
-        counts = {name: preparation[name] for name in ("images", "errors", "shown")}
-        counts["population"] = counts.pop("images")
+        counts = {"population": preparation["images"]} | {name: preparation[name] for name in ("errors", "shown")}
         measures |= reanalysis(said, threshold=k, panel=panel, seed=design["seed"])
         by_threshold = [rectified_error(said, threshold=t, **counts, **counted) for t in range(1, panel + 1)]
         measures["rectified_error"] = by_threshold[k - 1]
         people = participant_summary(said)
         measures["straight_lining_participants"] = int(people["straight_lining"].sum())
+        tables = [_result_table(measures), _basis_table(measures, preparation)]
+        figures = [
+            accepting.positive_answers(panel, {"images": measures["histogram"]}),
+            accepting.threshold_curves(panel, k, "error", "error", {"R(k)": by_threshold}),
+            _people(people, measures["yes_share"]),
+        ]
         return Summary(
-            _headline(measures),
-            measures,
-            [_result_table(measures), _basis_table(measures, preparation), _agreement_table(measures["agreement"])],
-            [_positive_answers(measures), _thresholds(measures, by_threshold), _people(people, measures["yes_share"])],
+            _headline(measures), measures, [*tables, accepting.agreement_table(measures["agreement"])], figures
         )
 
 
-def _error(preparation: Mapping[str, Any]) -> dict[str, Any]:
+# --- five guesses -----------------------------------------------------------------------------------------------------
+
+
+def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], images: int) -> Iterator[StimulusSpec]:
+    """Stimuli of the images that count as errors by the design's selection, with the classifier's five best guesses."""
+    classifier = design["classifier"]
+    titles, names = bench.class_titles(classifier), bench.class_names(classifier)
+    wrong5 = [p for p in wrong if p.image.label not in {guess.label for guess in p.top}]
+    errors = wrong5 if design["selection"] == TOP5_ERRORS else wrong
+    if not errors:
+        best = "five best guesses" if design["selection"] == TOP5_ERRORS else "best guess"
+        raise DesignError([f"the {best} miss none of the {images} images: there is nothing to show"])
+    shown = sample(errors, design["sample"], design["seed"])
+    bench.note(images=images, errors=len(errors), top1_errors=len(wrong), top5_errors=len(wrong5), shown=len(shown))
+    for prediction, picture in zip(shown, bench.pictures(classifier, [p.image for p in shown]), strict=True):
+        labels = [guess.label for guess in prediction.top]
+        for asked in [labels] if design["asking"] == ONE_QUESTION else [[label] for label in labels]:
+            yield StimulusSpec(
+                condition=design["selection"].replace("_", "-"),
+                shown={
+                    "picture": picture.as_json(),
+                    "ask": ", ".join(titles[label] for label in asked),
+                    **({"asks": [titles[label] for label in asked]} if len(asked) > 1 else {}),
+                },
+                truth={
+                    "image": prediction.image.path,
+                    "label": "; ".join(names[label] for label in asked),
+                    "true_label": names[prediction.image.label],
+                    "probability": [guess.probability for guess in prediction.top if guess.label in asked],
+                    "true_probability": prediction.true_probability,
+                },
+            )
+
+
+def _any_of_five(
+    stimuli: "pd.DataFrame", answers: "pd.DataFrame", panel: int, k: int, preparation: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An image is accepted when at least one of its guesses is; it counts when all of its panels are complete."""
+    from studies.analysis.intervals import wilson
+
+    yes = (answers["answer"] == "yes").groupby(answers["stimulus"]).agg(["size", "sum"])
+    panels = stimuli.set_index("stimulus").join(yes)
+    complete = (panels["size"] == panel).groupby(panels["image"]).all()
+    accepted = (panels["sum"] >= k).groupby(panels["image"]).any()[complete]
+    n, m = len(accepted), int(accepted.sum())
+    error, bounds = preparation["errors"] / preparation["images"], wilson(m, n)
+    share = {
+        "estimate": m / n if n else None,
+        "low": None,
+        "high": None,
+        "level": 0.95,
+        "numerator": m,
+        "denominator": n,
+        "reason": "a two-way interval is not known for images accepted through any of several questions"
+        if n
+        else "no image has all of its panels complete",
+        "wilson": {"low": bounds[0], "high": bounds[1]} if bounds else {"low": None, "high": None},
+    }
+
+    def rectified(value: float | None) -> float | None:
+        return None if value is None else error * (1 - value)
+
+    turned = {"low": rectified(share["wilson"]["high"]), "high": rectified(share["wilson"]["low"])}
     return {
-        "estimate": preparation["errors"] / preparation["images"],
-        "numerator": preparation["errors"],
-        "numerator_name": "misclassified images",
-        "denominator": preparation["images"],
-        "denominator_name": "images",
+        "answers": len(answers),
+        "accepted_share": share,
+        "rectified_error": {**share, "estimate": rectified(share["estimate"]), "wilson": turned, "notes": []},
     }
 
 
-# --- in words ---------------------------------------------------------------------------------------------------------
+# --- what is known, and in words --------------------------------------------------------------------------------------
+
+
+def _known(design: Mapping[str, Any], preparation: Mapping[str, Any]) -> dict[str, Any]:
+    """The error as the classifier leaves it; with five guesses also that of the selection, and how people are asked."""
+    images, errors = preparation["images"], preparation["errors"]
+    if design["top_k"] == 1:
+        return {"top1_error": known_share(errors, "misclassified images", images, "images")}
+    return {
+        "top5_error": known_share(preparation["top5_errors"], SELECTED[TOP5_ERRORS], images, "images"),
+        "selected_error": known_share(errors, SELECTED[design["selection"]], images, "images"),
+        "selection": design["selection"],
+        "asking": design["asking"],
+    }
 
 
 def _headline(measures: Mapping[str, Any]) -> str:
     accepted, rectified = measures["accepted_share"], measures["rectified_error"]
-    error = _percent(measures["top1_error"]["estimate"])
+    guesses = "top-1" if "top1_error" in measures else "top-5"
+    error = percent(measures[f"{guesses.replace('-', '')}_error"]["estimate"])
     if rectified["estimate"] is None:
-        return f"The top-1 error is {error}; it cannot be rectified yet: {rectified['reason']}."
-    share, new = _percent(accepted["estimate"]), _percent(rectified["estimate"])
+        return f"The {guesses} error is {error}; it cannot be rectified yet: {rectified['reason']}."
+    share, new = percent(accepted["estimate"]), percent(rectified["estimate"])
     rule = f"At least {measures['threshold']} of {measures['panel']} people accept {share} of the errors"
-    return f"{rule}: the top-1 error of {error} becomes {new} ({_range(rectified)})."
+    if guesses == "top-5":
+        rule += f" shown ({SELECTED[measures['selection']]}; guesses {ASKED[measures['asking']]})"
+    return f"{rule}: the {guesses} error of {error} becomes {new} ({span(rectified)})."
 
 
-def _range(quantity: Mapping[str, Any]) -> str:
-    if quantity["low"] is None:
-        return f"no interval: {quantity['reason']}"
-    level = round(100 * quantity["level"])
-    return f"{level} % interval {_percent(quantity['low'])} to {_percent(quantity['high'])}"
-
-
-def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.2f} %"
-
-
-# --- in tables --------------------------------------------------------------------------------------------------------
-
-DERIVED = (
-    "The default interval is two-way: it accounts for images and for participants. Its pivotal variance was derived "
-    "for Quorum and has no published reference; the plain Wilson interval treats the panels as independent."
-)
+# --- in tables and figures --------------------------------------------------------------------------------------------
 
 
 def _result_table(measures: Mapping[str, Any]) -> Table:
-    error, accepted, rectified = (measures[name] for name in ("top1_error", "accepted_share", "rectified_error"))
-    known = f"{error['numerator']} of {error['denominator']} {error['denominator_name']}"
-    rows = [["Standard top-1 error, E", _percent(error["estimate"]), "known", known]]
-    if accepted["estimate"] is None:
-        rows.append(["Rectified top-1 error, R", None, None, accepted["reason"]])
+    accepted, rectified = measures["accepted_share"], measures["rectified_error"]
+    if "top1_error" in measures:
+        guesses, error, judged = "top-1", measures["top1_error"], "panels"
+        rows = [["Standard top-1 error, E", percent(error["estimate"]), "known", accepting.counted(error)]]
     else:
-        plain = {**rectified["wilson"], "level": rectified["level"], "reason": rectified["reason"]}
-        panels = f"{accepted['numerator']} of {accepted['denominator']} panels"
-        formula = f"{_percent(error['estimate'])} × (1 − {_percent(accepted['estimate'])})"
-        rows += [
-            ["Accepted share, s", _percent(accepted["estimate"]), _range(accepted), panels],
-            ["Rectified top-1 error, R", _percent(rectified["estimate"]), _range(rectified), formula],
-            ["R with a plain Wilson interval", _percent(rectified["estimate"]), _range(plain), "ignores participants"],
+        guesses, error, judged = "top-5", measures["selected_error"], f"images, {ASKED[measures['asking']]}"
+        standard = measures["top5_error"]
+        rows = [
+            ["Standard top-5 error", percent(standard["estimate"]), "known", accepting.counted(standard)],
+            [f"E, {error['numerator_name']}", percent(error["estimate"]), "known", accepting.counted(error)],
         ]
-    note = " ".join([DERIVED, *(f"{text[0].upper()}{text[1:]}." for text in rectified["notes"])])
-    return Table("Top-1 error before and after people judged it", ["", "estimate", "uncertainty", "from"], rows, note)
+    name, new = f"Rectified {guesses} error, R", percent(rectified["estimate"])
+    if accepted["estimate"] is None:
+        rows.append([name, None, None, accepted["reason"]])
+    else:
+        panels = f"{accepted['numerator']} of {accepted['denominator']} {judged}"
+        rows += [
+            ["Accepted share, s", percent(accepted["estimate"]), span(accepted), panels],
+            [name, new, span(rectified), accepting.product(error["estimate"], accepted["estimate"])],
+            ["R with a plain Wilson interval", new, span(accepting.plain(rectified)), accepting.IGNORES],
+        ]
+    two_way = measures.get("asking") != EACH_LABEL
+    note = [accepting.DERIVED] * two_way + [f"{text[0].upper()}{text[1:]}." for text in rectified["notes"]]
+    title = f"{guesses.capitalize()} error before and after people judged it"
+    return Table(title, ["", "estimate", "uncertainty", "from"], rows, " ".join(note))
 
 
 def _basis_table(measures: Mapping[str, Any], preparation: Mapping[str, Any]) -> Table:
@@ -213,74 +313,6 @@ def _basis_table(measures: Mapping[str, Any], preparation: Mapping[str, Any]) ->
         "Straight-lining: a run of one answer that is most unlikely by chance."
     )
     return Table("What the result rests on", ["", "number"], rows, note)
-
-
-AGREEMENT = {
-    "raw": "Raw agreement",
-    "fleiss_kappa": "Fleiss’ kappa",
-    "krippendorff_alpha": "Krippendorff’s alpha",
-    "gwet_ac1": "Gwet’s AC1",
-}
-
-
-def _agreement_table(agreement: Mapping[str, Any]) -> Table:
-    def between(bounds: Mapping[str, Any]) -> str | None:
-        return None if bounds["low"] is None else f"{bounds['low']:.3f} to {bounds['high']:.3f}"
-
-    rows = []
-    for key, name in AGREEMENT.items():
-        value, bootstrap = agreement[key], agreement["bootstrap"][key]
-        shown = agreement["reasons"].get(key) if value is None else f"{value:.3f}"
-        rows.append([name, shown, between(agreement["intervals"][key]), between(bootstrap)])
-    level = round(100 * agreement["level"])
-    note = (
-        "The two-way interval accounts for images and for participants; like the pivotal variance it was derived for "
-        "Quorum. The bootstrap over stimuli is the usual one and takes the participants for granted."
-    )
-    if agreement["interval_reason"]:
-        note += f" No two-way interval: {agreement['interval_reason']}."
-    columns = ["", "value", f"{level} % two-way interval", f"{level} % bootstrap interval"]
-    return Table("Agreement within panels", columns, rows, note)
-
-
-# --- in figures -------------------------------------------------------------------------------------------------------
-
-
-def _positive_answers(measures: Mapping[str, Any]) -> Figure:
-    n = measures["panel"]
-    return Figure(
-        name="positive_answers",
-        kind="bars",
-        title="Positive answers per image",
-        x=f"yes answers of {n}",
-        y="images",
-        series=[{"name": "images", "x": list(range(n + 1)), "y": measures["histogram"]}],
-        note=f"How many of the images with {n} answers got so many yes.",
-    )
-
-
-def _thresholds(measures: Mapping[str, Any], by_threshold: list[Mapping[str, Any]]) -> Figure:
-    n, curve = measures["panel"], measures["rectified_error"]["curve"]
-    rectified = {
-        "name": "R(k)",
-        "x": list(range(n + 2)),
-        "y": curve,
-        "low": [None, *(one["low"] for one in by_threshold), None],
-        "high": [None, *(one["high"] for one in by_threshold), None],
-        "marked": measures["threshold"],
-    }
-    return Figure(
-        name="threshold_curve",
-        kind="steps",
-        title="Rectified error by threshold",
-        x="threshold k: yes answers that make a label relevant",
-        y="R(k) in %",
-        series=[rectified],
-        note=(
-            "At k = 0 every error is accepted; above the panel's size none is, and R is the standard error. "
-            "Thick lines are 95 % intervals. The design's threshold is marked."
-        ),
-    )
 
 
 def _people(people: "pd.DataFrame", yes_share: float) -> Figure:

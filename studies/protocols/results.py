@@ -1,6 +1,6 @@
 """The result of a study as values: measures, tables and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,3 +39,25 @@ class Summary:
     measures: dict[str, Any]
     tables: list[Table] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+
+
+def percent(share: float | None) -> str:
+    """A share in percent, with two digits after the point."""
+    return "–" if share is None else f"{100 * share:.2f} %"
+
+
+def points(difference: float | None) -> str:
+    """A difference of shares in percentage points, signed."""
+    return "–" if difference is None else f"{100 * difference:+.2f} points".replace("-", "−")
+
+
+def span(quantity: Mapping[str, Any], form: Callable[[float | None], str] = percent) -> str:
+    """The interval of a quantity with `low`, `high` and `level` in words; or its `reason` for having none."""
+    if quantity["low"] is None:
+        return f"no interval: {quantity['reason']}"
+    return f"{round(100 * quantity['level'])} % interval {form(quantity['low'])} to {form(quantity['high'])}"
+
+
+def p_value(p: float | None) -> str:
+    """A p value with four digits after the point, not below what they can show."""
+    return "–" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.4f}"

@@ -156,6 +156,36 @@ def _scatter(axes: "Axes", series: list[Series]) -> None:
     _legend(axes, series)
 
 
+def _intervals(axes: "Axes", series: list[Series]) -> None:
+    """Shares in [0, 1] by category, one a line: x, y, low and high, None where there is none; `marked` is a level."""
+    categories = series[0]["x"]
+    for i, one in enumerate(series):
+        colour = PALETTE[i % len(PALETTE)]
+        places = [row + (i - (len(series) - 1) / 2) * 0.2 for row in range(len(categories))]
+        for place, low, high in zip(places, one["low"], one["high"], strict=True):
+            if low is not None:
+                axes.plot([100 * low, 100 * high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+        known = [(100 * y, place) for y, place in zip(one["y"], places, strict=True) if y is not None]
+        axes.plot(*zip(*known, strict=True), "o", color=colour, markersize=7, label=one["name"])
+        if one.get("marked") is not None:
+            axes.axvline(100 * one["marked"], color=INK, linewidth=1, linestyle=(0, (4, 3)))
+            axes.annotate(
+                one["marked_as"],
+                (100 * one["marked"], 1),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                xytext=(5, -2),
+                fontsize=9,
+            )
+    # Categories are named at the side, where there is room for words, the first one on top.
+    axes.set_xlabel(axes.get_ylabel())
+    axes.set_ylabel("")
+    axes.set_yticks(range(len(categories)), [str(x) for x in categories])
+    axes.set_ylim(len(categories) - 0.4, -0.9)
+    axes.tick_params(axis="y", length=0)
+    _legend(axes, series)
+
+
 def _legend(axes: "Axes", series: list[Series]) -> None:
     if len(series) > 1:
         axes.legend(frameon=False)
@@ -179,6 +209,7 @@ def _plain_decades(axes: "Axes") -> None:
 DRAWINGS: dict[str, Callable[["Axes", list[Series]], None]] = {
     "bars": _bars,
     "histogram": _histogram,
+    "intervals": _intervals,
     "scatter": _scatter,
     "steps": _steps,
 }

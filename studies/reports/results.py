@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from studies import protocols
+from studies import protocols, visits
 from studies.models import Study, Trial
 from studies.protocols import Summary
 
@@ -42,10 +42,14 @@ def result(study: Study, *, interim: bool = False) -> Result:
             if not interim or study.opened_at is None:
                 return Result(study, counted, None)
             log.warning("interim look at the outcomes of %s after %d answers", study.slug, counted["counted_answers"])
+        stimuli = tables.stimulus_frame(study)
         answers = tables.counted_answers(study)
-        summary = protocols.get(study.protocol).summary(
-            study.design, study.preparation, tables.stimulus_frame(study), answers
-        )
+        excluded = tables.excluded_answers(study)
+    protocol = protocols.get(study.protocol)
+    summary = protocol.summary(study.design, study.preparation, stimuli, answers)
+    if not answers.empty:
+        measures, further = protocol.before_exclusions(study.design, stimuli, answers, excluded)
+        summary = replace(summary, measures=summary.measures | measures, tables=[*summary.tables, *further])
     return Result(study, counted, _with_quality(summary, counted, answers))
 
 
@@ -71,7 +75,7 @@ def counts(study: Study) -> dict[str, Any]:
     answered = trials.filter(answered_at__isnull=False)
     excluded = answered.exclude(exclusion="").values_list("exclusion").annotate(n=Count("pk")).order_by("exclusion")
     measured = answered.filter(counted=True, response_ms__isnull=False).values_list("response_ms", flat=True)
-    times = np.fromiter(measured.iterator(), dtype=np.int64)
+    times = np.fromiter(measured.iterator(), dtype=np.int32)
     people = study.participants.aggregate(
         participants=Count("pk"),
         finished=Count("pk", filter=Q(finished_at__isnull=False)),
@@ -91,4 +95,5 @@ def counts(study: Study) -> dict[str, Any]:
         "panels": {state: panels[state] for state in ("full", "partly", "empty")},
         "exclusions": dict(excluded),
         "median_response_ms": float(np.median(times)) if len(times) else None,
+        "visits": visits.counts(study),
     }

@@ -50,6 +50,7 @@ def answers(study: Study) -> Iterator[Row]:
         KeyTextTransform("image", "stimulus__truth"),
         KeyTextTransform("label", "stimulus__truth"),
         "participant__public_id",
+        "visit",
         "position",
         "answer",
         "counted",
@@ -59,10 +60,12 @@ def answers(study: Study) -> Iterator[Row]:
         "response_ms",
         "participant__simulated",
     )
-    for *before, participant, position, answer, counted, exclusion, shown, answered, took, simulated in _read(rows):
+    for *before, participant, visit, position, answer, counted, exclusion, shown, answered, took, simulated in _read(
+        rows
+    ):
         server_ms = milliseconds(answered - shown) if answered else None
         yield (
-            *(study.slug, *before, str(participant), position, answer, int(counted), exclusion),
+            *(study.slug, *before, str(participant), visit, position, answer, int(counted), exclusion),
             *(shown, answered, took, server_ms, int(simulated)),
         )
 
@@ -87,6 +90,7 @@ def participants(study: Study) -> Iterator[Row]:
         n_counted=Count("trials", filter=Q(trials__counted=True)),
     )
     columns = ("public_id", "consent__version", "consented_at", "started_at", "finished_at")
+    columns += ("arm__key", "visit", "returns_at")
     for public_id, *rest, simulated in _read(
         people.values_list(*columns, "n_shown", "n_answered", "n_counted", "simulated")
     ):
@@ -99,8 +103,8 @@ def participants(study: Study) -> Iterator[Row]:
 def counted_answers(study: Study) -> "pd.DataFrame":
     """The answers that count, in the order of claiming: one row each, at some 20 bytes; to be read in one moment.
 
-    Columns: participant and stimulus (integers), answer and condition (categories), response_ms (as the page measured
-    it, missing where it did not) and server_ms.
+    Columns: participant (codes from 0, in the order of their first answer), stimulus (its number), answer and condition
+    (categories), response_ms (as the page measured it, missing where it did not) and server_ms.
     """
     import numpy as np
     import pandas as pd
@@ -108,7 +112,7 @@ def counted_answers(study: Study) -> "pd.DataFrame":
     trials = Trial.objects.filter(study=study, counted=True).order_by("pk")
     columns = ("participant", "stimulus__number", "answer", "stimulus__condition__key", "response_ms")
     rows = _read(trials.values_list(*columns, "presented_at", "answered_at"))
-    answer, condition = _Categories(), _Categories()
+    participant, answer, condition = _Codes(), _Codes(), _Codes()
     n = trials.count()
     people, numbers = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
     said, arms = np.empty(n, dtype=np.int16), np.empty(n, dtype=np.int16)
@@ -117,10 +121,10 @@ def counted_answers(study: Study) -> "pd.DataFrame":
         here = slice(start, start + ROWS_AT_A_TIME)
         *columns, shown, answered = zip(*islice(rows, ROWS_AT_A_TIME), strict=True)
         people[here], numbers[here], said[here], arms[here], page[here] = (
-            columns[0],
+            participant.of(columns[0]),
             columns[1],
-            answer.codes(columns[2]),
-            condition.codes(columns[3]),
+            answer.of(columns[2]),
+            condition.of(columns[3]),
             [np.nan if ms is None else ms for ms in columns[4]],
         )
         server[here] = [milliseconds(b - a) for a, b in zip(shown, answered, strict=True)]
@@ -128,8 +132,8 @@ def counted_answers(study: Study) -> "pd.DataFrame":
         {
             "participant": people,
             "stimulus": numbers,
-            "answer": pd.Categorical.from_codes(said, answer.names),
-            "condition": pd.Categorical.from_codes(arms, condition.names),
+            "answer": pd.Categorical.from_codes(said, answer.values),
+            "condition": pd.Categorical.from_codes(arms, condition.values),
             "response_ms": page,
             "server_ms": server,
         },
@@ -137,33 +141,47 @@ def counted_answers(study: Study) -> "pd.DataFrame":
     )
 
 
-def stimulus_frame(study: Study) -> "pd.DataFrame":
-    """The stimuli in order: number, condition, image, label, and what the protocol knows of them, a column each."""
+def excluded_answers(study: Study) -> "pd.DataFrame":
+    """The answers that do not count: the columns of `counted_answers` but participant, and exclusion, the reason."""
     import pandas as pd
 
-    names = ["image", "label", *protocols.get(study.protocol).known]
-    columns = ["stimulus", "condition", *names]
-    rows = _read(study.stimuli.order_by("number").values_list("number", "condition__key", "truth"))
-    picked = ((number, condition, *(truth.get(name) for name in names)) for number, condition, truth in rows)
-    # Block by block: texts take much less memory inside a table than as objects on their way to it.
-    blocks = [pd.DataFrame([], columns=columns)]
-    while block := list(islice(picked, ROWS_AT_A_TIME)):
-        blocks.append(pd.DataFrame(block, columns=columns))
-    return pd.concat(blocks[1:] or blocks, ignore_index=True)
+    rows = Trial.objects.filter(study=study, answered_at__isnull=False, counted=False).order_by("pk")
+    columns = ("stimulus__number", "answer", "stimulus__condition__key", "response_ms", "exclusion")
+    found = [
+        (*values, float(milliseconds(answered - shown)))
+        for *values, shown, answered in _read(rows.values_list(*columns, "presented_at", "answered_at"))
+    ]
+    names = ["stimulus", "answer", "condition", "response_ms", "exclusion", "server_ms"]
+    return pd.DataFrame.from_records(found, columns=names)
 
 
-class _Categories:
-    """Codes for the few texts of a column, given out as they occur."""
+def stimulus_frame(study: Study) -> "pd.DataFrame":
+    """The stimuli in order: number, condition, and what the summary of their protocol reads of `truth`."""
+    import numpy as np
+    import pandas as pd
+
+    rows, condition = study.stimuli.order_by("number"), _Codes()
+    numbers = np.fromiter((number for (number,) in _read(rows.values_list("number"))), dtype=np.int32)
+    arms = np.fromiter((condition.of(key)[0] for key in _read(rows.values_list("condition__key"))), dtype=np.int16)
+    table = pd.DataFrame({"stimulus": numbers, "condition": pd.Categorical.from_codes(arms, condition.values)})
+    if names := protocols.get(study.protocol).summary_reads:
+        known = [tuple(truth.get(name) for name in names) for (truth,) in _read(rows.values_list("truth"))]
+        table[list(names)] = pd.DataFrame.from_records(known, columns=names)
+    return table
+
+
+class _Codes:
+    """Codes for the values of a column, given out from 0 as they occur."""
 
     def __init__(self) -> None:
-        self._code: dict[str, int] = {}
+        self._code: dict[Any, int] = {}
 
     @property
-    def names(self) -> list[str]:
+    def values(self) -> list[Any]:
         return list(self._code)
 
-    def codes(self, texts: tuple[str, ...]) -> list[int]:
-        return [self._code.setdefault(text, len(self._code)) for text in texts]
+    def of(self, values: tuple[Any, ...]) -> list[int]:
+        return [self._code.setdefault(value, len(self._code)) for value in values]
 
 
 def milliseconds(time: timedelta) -> int:

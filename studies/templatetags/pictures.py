@@ -9,6 +9,7 @@ from django import template
 from studies.views import picture_url
 
 register = template.Library()
+register.filter("picture_url", picture_url)
 
 #: Sides in CSS pixels that a picture is enlarged towards, and how often a pixel is enlarged at most.
 TARGETS = (448, 320, 256, 192)

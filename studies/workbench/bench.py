@@ -65,6 +65,10 @@ class Bench:
         labels = [names.index(name) for name in classes] if classes else None
         return Images(self._classifier(classifier).image_set_id, labels)
 
+    def pool(self, name: str, images: Iterable[ImageRef]) -> Pool:
+        """Images to choose from, in this order; `name` is what messages call them, such as the class."""
+        return Pool(name, tuple(images))
+
     def classifier_digests(self) -> dict[str, str]:
         """The digests of all classifiers this bench was asked about."""
         return {name: row.digest for name, row in self._classifiers.items()}
@@ -145,19 +149,20 @@ class Bench:
         *,
         n_prototypes: int,
         n_criticisms: int,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         attack: Mapping[str, Any] | None = None,
     ) -> Iterator[Selection]:
         """From each pool the images that represent its class, and those that it represents badly.
 
-        attack: the method whose flip steps a selector by resistance goes by.  What the selector reads of the pools'
-        images, predictions or attacks, is computed first.
+        seed: one for all pools, or one a pool.  attack: the method whose flip steps a selector by resistance goes by.
+        What the selector reads of the pools' images, predictions or attacks, is computed first.
         """
         row, kind, complete = self._classifier(classifier), kinds.get("selection"), _complete("selector", method)
         attacked = None
         pools = list(pools)
+        seeds = [seed] * len(pools) if isinstance(seed, int) else seed
+        everything = list(dict.fromkeys(image for pool in pools for image in pool.images))
         for needed in sorted(_needs(complete)):
-            everything = _Chained(pool.images for pool in pools)
             if needed == "attack":
                 if attack is None:
                     raise DesignError([f"selector: {complete['method']} goes by an attack, and none is given"])
@@ -166,12 +171,14 @@ class Bench:
             else:
                 self._exhaust(self.predictions(classifier, everything))
 
-        def recipe(pool: Pool) -> dict[str, Any]:
+        def recipe(seeded: tuple[Pool, int]) -> dict[str, Any]:
+            pool, seed = seeded
             file = kind.pool_file([(image.sha256, image.label) for image in pool.images])
             counts = {"n_prototypes": n_prototypes, "n_criticisms": n_criticisms, "seed": seed}
             return kind.recipe(file, pool.name, row.digest, complete, attacked, **counts)
 
-        for pool, value, _ in self._results("selection", _Recipes(pools, recipe, name=lambda pool: "")):
+        recipes = _Recipes(list(zip(pools, seeds, strict=True)), recipe, name=lambda seeded: "")
+        for (pool, _), value, _ in self._results("selection", recipes):
             yield Selection(
                 pool=pool,
                 prototypes=tuple(pool.images[i] for i in value["prototypes"]),
@@ -257,8 +264,12 @@ class Bench:
             failed = Artifact.objects.filter(digest__in=keys, state=State.FAILED).order_by("pk")
             for key, error in failed.values_list("digest", "error"):
                 count += 1
-                if len(failures) < 5:
-                    failures.append(f"{keys[key]}: {error}" if keys[key] else error)
+                line = f"{keys[key]}: {error}" if keys[key] else error
+                # Pools of one class that differ in an image only fail alike.
+                if line in failures:
+                    count -= 1
+                elif len(failures) < 5:
+                    failures.append(line)
         if failures:
             raise PreparationFailed(failures, count)
 
@@ -299,14 +310,6 @@ class _Recipes:
 
     def __iter__(self) -> Iterator[tuple[Any, dict[str, Any]]]:
         return ((thing, self._recipe(thing)) for thing in self._things)
-
-
-class _Chained:
-    def __init__(self, parts: Iterable[Sequence[ImageRef]]):
-        self._parts = list(parts)
-
-    def __iter__(self) -> Iterator[ImageRef]:
-        return (image for part in self._parts for image in part)
 
 
 def _windows(things: Iterable[Any]) -> Iterator[list[Any]]:

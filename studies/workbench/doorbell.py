@@ -9,7 +9,7 @@ from itertools import islice
 
 from celery import current_app
 from django.db.models import Avg
-from kombu.exceptions import KombuError, OperationalError
+from kombu.exceptions import KombuError
 
 from studies.models import Artifact
 
@@ -68,7 +68,7 @@ def waiting(queue: str) -> int | None:
 def _send(task: str, argument: int | Iterable[int], queue: str) -> bool:
     try:
         current_app.send_task(task, [argument], queue=queue)
-    except (OperationalError, OSError) as error:
+    except (KombuError, OSError) as error:
         log.warning("the queue cannot be reached (%s); the sweeper rings when it is back", error)
         return False
     return True

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -89,6 +89,7 @@ def work_off(
     for number, batch in enumerate(batches):
         if time.monotonic() > until:
             return [work.pk for rest in batches[number:] for work in rest]
+        _get_ready(batch[0])
         mine = claim([work.pk for work in batch], worker, only_wanted=only_wanted)
         loaded, loading = loading, None
         if mine:
@@ -170,6 +171,12 @@ def bury(ids: Sequence[int] | None = None) -> int:
 
 
 # --- one batch --------------------------------------------------------------------------------------------------------
+
+
+def _get_ready(work: Work) -> None:
+    # What goes wrong here goes wrong again when the batch is computed, where it is dealt with.
+    with suppress(Exception):
+        kinds.get(work.kind).get_ready(work.recipe)
 
 
 def _begin(batch: Sequence[Work]) -> list[Any] | None:

@@ -134,6 +134,7 @@ def _write(study: Study, specs: Iterable[StimulusSpec], report: dict, version: i
                     digest=digest(content),
                     shown=spec.shown,
                     truth=spec.truth,
+                    family=digest(spec.family) if spec.family else "",
                 )
             )
         Stimulus.objects.bulk_create(rows, batch_size=1000)

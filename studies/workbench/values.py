@@ -115,3 +115,8 @@ class Selection:
     prototype_pool: int
     criticism_pool: int
     facts: dict[str, float]
+
+    @property
+    def images(self) -> tuple[ImageRef, ...]:
+        """All that was chosen."""
+        return self.prototypes + self.criticisms

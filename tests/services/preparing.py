@@ -8,10 +8,12 @@ import argparse
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import django
 
+CLASSES = ("bell", "fish", "grand_piano")
 MARKED = "fish/marked.png"
 
 
@@ -19,7 +21,7 @@ def make(folder: Path, *, images: int, fault: str = "none", slug: str = "study")
     """Import photographs, one of them marked, and the classifier; create a study that shows what it gets wrong."""
     from studies import lifecycle
     from studies.catalogue import import_images
-    from tests.factories import CLASSES, make_picture
+    from tests.factories import make_picture
     from tests.networks import import_small, marked_picture
 
     for n in range(images):
@@ -60,6 +62,25 @@ def fingerprint(slug: str = "study") -> dict:
     }
 
 
+def tend(seconds: float) -> None:
+    """Sweep every second, as beat would every half minute, until the study is prepared or cannot be."""
+    from django.db import DatabaseError, connection
+
+    from studies import workbench
+    from studies.models import Study
+
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if Study.objects.get().state != Study.State.PREPARING:
+                return
+            workbench.sweep()
+        except DatabaseError:
+            connection.close()
+        time.sleep(1)
+    raise SystemExit(f"not prepared after {seconds} seconds")
+
+
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
@@ -72,11 +93,15 @@ def main() -> None:
     making.add_argument("--images", type=int, default=200)
     making.add_argument("--fault", default="none", help="see tests.networks.FAULTS")
     what.add_parser("fingerprint")
+    tending = what.add_parser("tend")
+    tending.add_argument("--seconds", type=float, default=180)
     options = parser.parse_args()
     if options.what == "make":
         call_command("migrate", verbosity=0)
         make(options.folder, images=options.images, fault=options.fault)
     else:
+        if options.what == "tend":
+            tend(options.seconds)
         print(json.dumps(fingerprint()))
 
 

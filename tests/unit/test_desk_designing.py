@@ -36,7 +36,7 @@ def change(study: Study) -> str:
 
 def test_the_first_step_leads_to_the_second_and_stores_nothing(design):
     client = researcher()
-    assert "Rectified top-1 labelling" in text(client.get(ADD))
+    assert "Rectified labelling" in text(client.get(ADD))
     response = client.post(ADD, FIRST)
     assert (response.status_code, response["Location"]) == (302, SECOND)
     assert "Cats & dogs Step 2 of 2" in text(client.get(SECOND))
@@ -76,6 +76,8 @@ def test_the_second_step_makes_a_draft(design):
         "threshold": 4,
         "trials_per_participant": 50,
         "top_k": 1,
+        "selection": "top1_errors",
+        "asking": "one_question",
         "classes": list(CLASSES[:2]),
         "sample": 20,
         "seed": 0,

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from studies import lifecycle, protocols, tasks
 from studies.admin.steps import KEYS
-from studies.models import Slot, Study
+from studies.models import Artifact, Slot, Study
 from studies.workbench import doorbell
 from tests.factories import make_study, open_study
 from tests.staff import researcher, said, staff, text
@@ -44,6 +44,7 @@ def bell(monkeypatch) -> list:
 
 ALLOWED = {
     "prepare": {State.DRAFT: State.PREPARING, State.PREPARING: State.PREPARING, State.READY: State.PREPARING},
+    "cancel": {State.PREPARING: State.DRAFT},
     "open": {State.READY: State.OPEN, State.PAUSED: State.OPEN},
     "pause": {State.OPEN: State.PAUSED},
     "close": {State.OPEN: State.CLOSED, State.PAUSED: State.CLOSED},
@@ -163,3 +164,12 @@ def test_closing_leads_to_the_results():
     study = open_study(2, 1)
     response = researcher().post(at(study, "close"))
     assert response["Location"] == at(study, "results")
+
+
+def test_while_a_study_is_prepared_its_page_counts_what_is_done_and_what_failed(bell):
+    study = in_state(State.PREPARING)
+    states = ["done"] * 3 + ["failed"] + ["pending"] * 6
+    rows = [Artifact(digest=str(i), kind="prediction", recipe={}, state=s, seconds=90) for i, s in enumerate(states)]
+    study.artifacts.set(Artifact.objects.bulk_create(rows))
+    words = text(researcher().get(at(study, "change")))
+    assert "Predictions 3 of 10, 1 failed, 9 minutes of one worker left" in words

@@ -92,7 +92,7 @@ def test_who_may_only_look_sees_no_buttons():
 
 BUTTONS = {
     State.DRAFT: ["Prepare"],
-    State.PREPARING: ["Prepare again"],
+    State.PREPARING: ["Call it off", "Prepare again"],
     State.READY: ["Open", "Prepare again"],
     State.OPEN: ["Pause", "Close"],
     State.PAUSED: ["Open again", "Close"],

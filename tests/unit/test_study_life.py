@@ -37,6 +37,8 @@ def test_a_design_is_stored_complete(tmp_path, design):
         "threshold": 4,
         "trials_per_participant": 10,
         "top_k": 1,
+        "selection": "top1_errors",
+        "asking": "one_question",
         "classes": [],
         "sample": None,
         "seed": 0,

@@ -1,12 +1,15 @@
 import json
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 from studies.errors import StudyError
 from studies.management.base import StudyCommand
 from studies.models import Study
+from studies.protocols import Table
 from studies.reports import analysis
+from studies.reports.results import Result
 
 
 class Command(StudyCommand):
@@ -31,23 +34,30 @@ class Command(StudyCommand):
                 options["json"].write_text(text, encoding="utf-8")
             except OSError as error:
                 raise StudyError(f"{options['json']}: {error.strerror}") from None
-        self.say(result.summary.headline)
-        for table in result.summary.tables:
-            self.say("")
-            self._print(table)
-        counts = result.counts
-        self.say("")
-        self.say(
-            f"{counts['stimuli']} stimuli, {counts['counted_answers']} of {counts['wanted_answers']} wanted answers, "
-            f"{counts['participants']} participants ({counts['simulated_participants']} simulated)."
-        )
+        self.say("\n".join(_report(result)))
 
-    def _print(self, table):
-        cells = [table.columns] + [["" if cell is None else str(cell) for cell in row] for row in table.rows]
-        # The title stands where the names of the rows have none.
-        cells[0] = [table.title, *table.columns[1:]] if not table.columns[0] else cells[0]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
-        for row in cells:
-            self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        for line in textwrap.wrap(table.note, 100):
-            self.say(f"  {line}")
+
+def _report(result: Result) -> Iterator[str]:
+    counts = result.counts
+    yield result.summary.headline
+    for table in result.summary.tables:
+        yield ""
+        yield from _lines(table)
+    yield ""
+    yield (
+        f"{counts['stimuli']} stimuli, {counts['counted_answers']} of {counts['wanted_answers']} wanted answers, "
+        f"{counts['participants']} participants ({counts['simulated_participants']} simulated)."
+    )
+    if visits := counts["visits"]:
+        yield "Second visits: " + ", ".join(f"{n} {what}" for what, n in visits.items()) + "."
+
+
+def _lines(table: Table) -> Iterator[str]:
+    # The title stands where the names of the rows have none.
+    head = [table.columns[0] or table.title, *table.columns[1:]]
+    cells = [head] + [["" if cell is None else str(cell) for cell in row] for row in table.rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    for line in textwrap.wrap(table.note, 100):
+        yield f"  {line}"

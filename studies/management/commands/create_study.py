@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 from studies.errors import StudyError
@@ -12,7 +13,9 @@ class Command(QuorumCommand):
     def add_arguments(self, parser):
         parser.add_argument("slug", help="The study's short name.")
         parser.add_argument("--protocol", required=True, help="The kind of study.")
-        parser.add_argument("--design", required=True, type=Path, metavar="FILE.json", help="Its settings.")
+        parser.add_argument(
+            "--design", required=True, type=Path, metavar="FILE.json", help="Its settings; see study_template."
+        )
         parser.add_argument("--title", default="", help="As researchers read it (default: the short name).")
 
     def handle(self, *args, slug, protocol, design, title, **options):
@@ -20,9 +23,15 @@ class Command(QuorumCommand):
         self.say(f"Created {study.slug}. Next: manage.py prepare {study.slug}")
 
 
+#: A comment takes a whole line, which is left empty so that the lines of mistakes keep their numbers.  JSON has no
+#: strings over several lines, so no setting can be taken for a comment.
+COMMENT = re.compile(r"^[ \t]*//.*$", re.MULTILINE)
+
+
 def read_json(path: Path):
+    """The JSON in a file; lines that begin with // are comments.  StudyError with the line of a mistake."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(COMMENT.sub("", path.read_text(encoding="utf-8")))
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -40,6 +40,9 @@ class Kind(Protocol):
     #: Which workers compute it: those that have the device for networks ("gpu"), or any ("default").
     queue: ClassVar[str]
 
+    def get_ready(self, recipe: dict[str, Any]) -> None:
+        """Import and load what every recipe of such a batch needs, before its time begins to count."""
+
     def load(self, recipes: Sequence[dict[str, Any]]) -> list[Any]:
         """Begin to read what each recipe needs, in threads, while the batch before is computed."""
 

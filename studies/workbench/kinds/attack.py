@@ -29,6 +29,10 @@ class AttackKind:
     def together(self, recipe: dict[str, Any]) -> str:
         return digest([recipe["classifier"], recipe["attack"]])
 
+    def get_ready(self, recipe: dict[str, Any]) -> None:
+        sources.classifier(recipe["classifier"])
+        base.from_recipe("attack", recipe["attack"])
+
     def load(self, recipes: Sequence[dict[str, Any]]) -> list[sources.Loading]:
         return sources.load_photographs(recipes, sources.preprocessing(recipes[0]["classifier"]))
 

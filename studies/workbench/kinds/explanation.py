@@ -42,6 +42,10 @@ class ExplanationKind:
     def together(self, recipe: dict[str, Any]) -> str:
         return digest([recipe["classifier"], recipe["explainer"]])
 
+    def get_ready(self, recipe: dict[str, Any]) -> None:
+        sources.classifier(recipe["classifier"])
+        base.from_recipe("explainer", recipe["explainer"])
+
     def load(self, recipes: Sequence[dict[str, Any]]) -> list[sources.Loading]:
         return sources.load_pictures(recipe["picture"] for recipe in recipes)
 

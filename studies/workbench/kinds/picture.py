@@ -19,6 +19,9 @@ class PictureKind:
     def together(self, recipe: dict[str, Any]) -> str:
         return ""
 
+    def get_ready(self, recipe: dict[str, Any]) -> None:
+        pass
+
     def load(self, recipes: Sequence[dict[str, Any]]) -> list[sources.Loading]:
         return sources.load_photographs(recipes, None)
 

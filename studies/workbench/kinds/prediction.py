@@ -21,6 +21,9 @@ class PredictionKind:
     def together(self, recipe: dict[str, Any]) -> str:
         return recipe["classifier"]
 
+    def get_ready(self, recipe: dict[str, Any]) -> None:
+        sources.classifier(recipe["classifier"])
+
     def load(self, recipes: Sequence[dict[str, Any]]) -> list[sources.Loading]:
         return sources.load_photographs(recipes, sources.preprocessing(recipes[0]["classifier"]))
 

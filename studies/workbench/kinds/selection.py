@@ -53,6 +53,9 @@ class SelectionKind:
     def together(self, recipe: dict[str, Any]) -> str:
         return digest(recipe)
 
+    def get_ready(self, recipe: dict[str, Any]) -> None:
+        base.from_recipe("selector", recipe["selector"])
+
     def load(self, recipes: Sequence[dict[str, Any]]) -> list[None]:
         return [None] * len(recipes)
 

@@ -1,0 +1,150 @@
+"""Panels that accept a label at k yes answers of n: the design's settings, and the result in tables and figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from .base import Choice, DesignForm
+from .fields import NameListField
+from .results import Figure, Table, percent
+
+Found = Mapping[str, Any]
+
+YES_OR_NO = Choice("yes", _("Yes"), "y"), Choice("no", _("No"), "n")
+IGNORES = "ignores participants"
+DERIVED = (
+    "The default interval is two-way: it accounts for images and for participants. Its pivotal variance was derived "
+    "for Quorum and has no published reference; the plain Wilson interval treats the panels as independent."
+)
+
+
+class PanelForm(DesignForm):
+    threshold = forms.IntegerField(
+        initial=4,
+        required=False,
+        min_value=1,
+        help_text="k: a label counts as relevant when at least so many of the panel say yes.",
+    )
+    classes = NameListField(
+        required=False, initial=[], help_text="Only images of these true classes, one a line; empty for all."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        design = super().clean()
+        panel, threshold = design.get("answers_per_stimulus"), design.get("threshold")
+        if panel and threshold and threshold > panel:
+            self.add_error("threshold", f"Must not be above answers_per_stimulus, which is {panel}.")
+        return design
+
+
+# --- shares -----------------------------------------------------------------------------------------------------------
+
+
+def nothing_counts(**more: Any) -> dict[str, Any]:
+    """A quantity of a study whose first answer is still to come."""
+    return {"estimate": None, "low": None, "high": None, **more, "reason": "no answer counts yet"}
+
+
+def known_share(numerator: int, numerator_name: str, denominator: int, denominator_name: str) -> dict[str, Any]:
+    """A share that preparing found, with what it counts; None where there is nothing to count."""
+    return {
+        "estimate": numerator / denominator if denominator else None,
+        "numerator": numerator,
+        "numerator_name": numerator_name,
+        "denominator": denominator,
+        "denominator_name": denominator_name,
+    }
+
+
+def counted(share: Found) -> str:
+    """What a share counts, as in "31 of 720 images"."""
+    return f"{share['numerator']} of {share['denominator']} {share['denominator_name']}"
+
+
+def plain(rectified: Found) -> dict[str, Any]:
+    """The Wilson interval that stands beside the two-way one."""
+    return {**rectified["wilson"], "level": rectified["level"], "reason": rectified["reason"]}
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+AGREEMENT = {
+    "raw": "Raw agreement",
+    "fleiss_kappa": "Fleiss’ kappa",
+    "krippendorff_alpha": "Krippendorff’s alpha",
+    "gwet_ac1": "Gwet’s AC1",
+}
+
+
+def agreement_table(agreement: Found, title: str = "Agreement within panels") -> Table:
+    """Each coefficient with its two-way interval and the usual bootstrap over stimuli."""
+
+    def between(bounds: Found) -> str | None:
+        return None if bounds["low"] is None else f"{bounds['low']:.3f} to {bounds['high']:.3f}"
+
+    rows = []
+    for key, name in AGREEMENT.items():
+        value, bootstrap = agreement[key], agreement["bootstrap"][key]
+        shown = agreement["reasons"].get(key) if value is None else f"{value:.3f}"
+        rows.append([name, shown, between(agreement["intervals"][key]), between(bootstrap)])
+    level = round(100 * agreement["level"])
+    note = (
+        "The two-way interval accounts for images and for participants; like the pivotal variance it was derived for "
+        "Quorum. The bootstrap over stimuli is the usual one and takes the participants for granted."
+    )
+    if agreement["interval_reason"]:
+        note += f" No two-way interval: {agreement['interval_reason']}."
+    columns = ["", "value", f"{level} % two-way interval", f"{level} % bootstrap interval"]
+    return Table(title, columns, rows, note)
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def positive_answers(panel: int, histograms: Mapping[str, Sequence[int]], *, by: str = "image") -> Figure:
+    """How many images got so many yes, 0 to n; one row of bars a name."""
+    return Figure(
+        name="positive_answers",
+        kind="bars",
+        title=f"Positive answers by {by}",
+        x=f"yes answers of {panel}",
+        y="images",
+        series=[{"name": name, "x": list(range(panel + 1)), "y": list(y)} for name, y in histograms.items()],
+        note=f"How many of the images with {panel} answers got so many yes.",
+    )
+
+
+def threshold_curves(
+    panel: int, threshold: int, error: str, shown: str, by_threshold: Mapping[str, Sequence[Found]]
+) -> Figure:
+    """R(k) for k = 0 … n+1, with the intervals of k = 1 … n; `by_threshold`: a name's rectified errors at these k."""
+    series = [
+        {
+            "name": name,
+            "x": list(range(panel + 2)),
+            "y": found[0]["curve"],
+            "low": [None, *(one["low"] for one in found), None],
+            "high": [None, *(one["high"] for one in found), None],
+            "marked": threshold,
+        }
+        for name, found in by_threshold.items()
+    ]
+    return Figure(
+        name="threshold_curve",
+        kind="steps",
+        title=f"Rectified {error} by threshold",
+        x="threshold k: yes answers that make a label relevant",
+        y="R(k) in %",
+        series=series,
+        note=(
+            f"At k = 0 every {shown} is accepted; above the panel's size none is, and R is the standard {error}. "
+            "Thick lines are 95 % intervals. The design's threshold is marked."
+        ),
+    )
+
+
+def product(whole: float | None, factor: float | None) -> str:
+    """E × (1 − s) with its numbers."""
+    return f"{percent(whole)} × (1 − {percent(factor)})"

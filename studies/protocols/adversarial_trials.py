@@ -1,0 +1,337 @@
+"""Adversarial images, whole and explained (Stock & Cissé 2018, section 3.3).
+
+Images the classifier gets right are attacked.  Those that fool it as displayed are shown twice, whole and as the
+superpixels that speak most for the adversarial label, and people say whether that label is relevant.  A flipped image
+whose adversarial label is accepted by k of n people is no error: R = S − f·p, with S the adversarial error over all
+images, f the share flipped and p the accepted share of flipped images.  It is not S·(1 − p), which would also forgive
+images that were wrong before the attack.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from django import forms
+
+from . import accepting, attacking
+from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
+from .attacking import AttackForm, attack_recipe, explainer_recipe
+from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
+from .results import Figure, Summary, Table, p_value, percent, points, span
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from studies.analysis.tables import Answers
+
+WHOLE, EXPLANATION = CONDITIONS = ("whole", "explanation")
+TWO_VISITS, GROUPS = "two_visits", "separate_groups"
+MOST_RISEN = 10
+
+
+class AdversarialTrialsForm(AttackForm, PanelForm):
+    trials_per_participant = forms.IntegerField(
+        initial=50,
+        required=False,
+        min_value=1,
+        max_value=10_000,
+        help_text="How many stimuli one person is shown at most, at each visit.",
+    )
+    meeting = forms.ChoiceField(
+        initial=TWO_VISITS,
+        required=False,
+        choices=[
+            (TWO_VISITS, "in two visits: the same people, a washout apart"),
+            (GROUPS, "in separate groups: each person one condition only"),
+        ],
+        help_text="How people meet the two conditions.",
+    )
+    washout_days = forms.FloatField(
+        initial=3,
+        required=False,
+        min_value=0.01,
+        max_value=365,
+        help_text="Days from the last answer of the first visit to the second. Nobody can come back earlier.",
+    )
+    sample = forms.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="Show so many of the flipped images, drawn at random; empty for all. S and f stay over all images.",
+    )
+    field_order = ["classifier", "answers_per_stimulus", "threshold", "trials_per_participant", "meeting"]
+
+
+class AdversarialTrials(Protocol):
+    key, title, version = "adversarial_trials", "Adversarial images, whole and explained", 1
+    description = "People judge the adversarial label of attacked images: shown whole, and reduced to its explanation."
+    form_class = AdversarialTrialsForm
+    known = {
+        "true_label": "Name of the photograph's true class.",
+        "flip_step": "The attack's step at which the decision first changed; -1 where only display changed it.",
+        "fools_exactly": "Whether the exact attacked tensor fools the classifier, before it is rounded for display.",
+        "r2": "R² of the explanation's fit.",
+        "n_positive": "How many of the explanation's superpixels speak for the label.",
+    }
+    summary_reads = ("image", "label")
+
+    def arms(self, design: Mapping[str, Any]) -> Arms:
+        if design["meeting"] == GROUPS:
+            return Arms(CONDITIONS)
+        return Arms(CONDITIONS, visits=2, washout=timedelta(days=design["washout_days"]))
+
+    def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
+        classifier = design["classifier"]
+        names, titles = bench.class_names(classifier), bench.class_titles(classifier)
+        images = bench.images(classifier, classes=design["classes"])
+        predictions = bench.predictions(classifier, images)
+        correct = [p.image for p in predictions if p.top[0].label == p.image.label]
+        if not correct:
+            raise DesignError([f"the classifier gets none of the {len(images)} images right: there is none to attack"])
+        attacks = list(bench.attacks(classifier, correct, attack_recipe(design)))
+        flipped = [a for a in attacks if a.fools_as_displayed]
+        if not flipped:
+            raise DesignError([f"none of the {len(correct)} attacked images fools the classifier as displayed"])
+        drawn = sample(flipped, design["sample"], design["seed"])
+        explanations = bench.explanations(
+            classifier,
+            [(a.picture, a.label) for a in drawn],
+            explainer_recipe(design),
+            n_shown=design["superpixels"],
+            fill=design["fill"],
+            seed=design["seed"],
+        )
+        pairs = list(zip(drawn, explanations, strict=True))
+        # Where nothing speaks for the label there is no explanation to show, and so nothing to compare.
+        explained = [(attack, explanation) for attack, explanation in pairs if explanation.n_positive]
+        if not explained:
+            raise DesignError([f"none of the {len(drawn)} adversarial images has an explanation"])
+        bench.note(**attacking.report(len(images), attacks, flipped, drawn, [e for _, e in explained]))
+        for attack, explanation in explained:
+            truth = {
+                "image": attack.image.path,
+                "label": names[attack.label],
+                "true_label": names[attack.image.label],
+                "flip_step": attack.flip_step,
+                "fools_exactly": attack.fools_exactly,
+                "r2": explanation.r2,
+                "n_positive": explanation.n_positive,
+            }
+            for condition, picture in ((WHOLE, attack.picture), (EXPLANATION, explanation.picture)):
+                yield StimulusSpec(
+                    condition=condition,
+                    shown={"picture": picture.as_json(), "ask": titles[attack.label]},
+                    truth={**truth, "condition": condition},
+                    family=attack.image.sha256,
+                )
+
+    def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
+        return YES_OR_NO
+
+    def simulated_answer(
+        self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
+    ) -> tuple[str, float]:
+        # Without rates, as in the paper: explanations persuade more than whole images.
+        usual = {WHOLE: 0.45, EXPLANATION: 0.55}[truth["condition"]]
+        answer = "yes" if random.random() < (usual if rate is None else rate) else "no"
+        return answer, float(random.lognormal(0.6, 0.4))
+
+    def summary(
+        self,
+        design: Mapping[str, Any],
+        preparation: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
+    ) -> Summary:
+        panel, k = design["answers_per_stimulus"], design["threshold"]
+        measures: dict[str, Any] = {"threshold": k, "panel": panel, "meeting": design["meeting"]}
+        measures |= attacking.known(preparation)
+        if answers.empty:
+            nothing = nothing_counts()
+            measures |= {"conditions": {}, "accepted_difference": nothing, "yes_difference": nothing}
+            return Summary(headline="No answer counts yet.", measures=measures)
+        # Loaded here, so that web processes, which only ask, start fast.
+        from studies.analysis.tables import Answers
+
+        # By image in place of stimulus, so that the two conditions of an image are compared with each other.
+        table = answers.assign(image=answers["stimulus"].map(stimuli.set_index("stimulus")["image"]))
+        said = Answers.from_frame(table, stimulus="image", condition="condition")
+        each = dict(said.by_condition())
+        by_threshold = {name: _rectified(each[name], panel, preparation) for name in CONDITIONS if name in each}
+        measures["conditions"] = {
+            name: _condition(each[name], panel, found[k - 1]) for name, found in by_threshold.items()
+        }
+        measures |= _differences(table, each, panel, k)
+        measures["risen"] = _risen(stimuli, said, each, panel)
+        return Summary(
+            _headline(measures),
+            measures,
+            [
+                _rectified_table(measures),
+                _difference_table(measures),
+                attacking.preparation_table(measures),
+                _risen_table(measures),
+            ],
+            _figures(measures, by_threshold),
+        )
+
+
+# --- counting ---------------------------------------------------------------------------------------------------------
+
+
+def _rectified(answers: "Answers", panel: int, preparation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """R(k) of one condition for k = 1 … n."""
+    from studies.analysis.rectified import adversarial_rectified_error
+
+    counts = {name: preparation[name] for name in ("adversarial_errors", "flipped", "shown")}
+    counts |= {f"{name}_population": preparation["images"] for name in ("adversarial", "flipped")}
+    return [adversarial_rectified_error(answers, **counts, threshold=k, panel=panel) for k in range(1, panel + 1)]
+
+
+def _condition(answers: "Answers", panel: int, rectified: dict[str, Any]) -> dict[str, Any]:
+    from studies.analysis.panels import count_panels
+
+    panels = count_panels(answers, panel=panel)
+    return {
+        "answers": panels.n_answers,
+        "participants": panels.n_participants,
+        "yes_share": int(panels.yes.sum()) / panels.n_answers,
+        "histogram": panels.histogram.tolist(),
+        "accepted_share": rectified["terms"]["p"],
+        "rectified_error": rectified,
+    }
+
+
+def _differences(table: "pd.DataFrame", each: Mapping[str, "Answers"], panel: int, k: int) -> dict[str, Any]:
+    if len(each) < len(CONDITIONS):
+        reason = f"no answer counts yet in the condition {next(name for name in CONDITIONS if name not in each)}"
+        nothing = nothing_counts(p_value=None) | {"reason": reason}
+        return {"accepted_difference": nothing, "yes_difference": nothing, "mcnemar": None}
+    from studies.analysis.cluster import two_way_difference
+    from studies.analysis.differences import pivotal_difference
+
+    accepted = pivotal_difference(each[WHOLE], each[EXPLANATION], k, panel=panel)
+    mcnemar = accepted.pop("mcnemar")
+    yes = two_way_difference(
+        (table["answer"] == "yes").to_numpy(dtype=float),
+        (table["condition"] == EXPLANATION).to_numpy(),
+        table["participant"].to_numpy(),
+        table["image"].to_numpy(),
+    )
+    return {"accepted_difference": accepted, "yes_difference": yes.as_dict(), "mcnemar": mcnemar}
+
+
+def _risen(stimuli: "pd.DataFrame", said: "Answers", each: Mapping[str, "Answers"], panel: int) -> list[dict[str, Any]]:
+    """The images with complete panels in both conditions, those first whose yes answers rose most."""
+    if len(each) < len(CONDITIONS):
+        return []
+    from studies.analysis.panels import count_panels
+
+    label = dict(zip(stimuli["image"], stimuli["label"], strict=True))
+    counted = {name: count_panels(each[name], panel=panel) for name in CONDITIONS}
+    rows = []
+    for code, image in enumerate(said.stimulus_names):
+        if all(code < len(c.counted) and c.counted[code] for c in counted.values()):
+            whole, explained = (int(counted[name].yes[code]) for name in CONDITIONS)
+            rows.append({"image": str(image), "label": label[image], WHOLE: whole, EXPLANATION: explained})
+    return sorted(rows, key=lambda row: (row[WHOLE] - row[EXPLANATION], row["image"]))
+
+
+# --- telling ----------------------------------------------------------------------------------------------------------
+
+
+def _headline(measures: Mapping[str, Any]) -> str:
+    standard = percent(measures["adversarial_error"]["estimate"])
+    parts = []
+    for name, found in measures["conditions"].items():
+        rectified = found["rectified_error"]
+        if rectified["estimate"] is None:
+            return f"The adversarial error is {standard}; it cannot be rectified yet: {rectified['reason']} ({name})."
+        parts.append(f"{percent(rectified['estimate'])} ({SEEN[name]}; {span(rectified)})")
+    rule = f"at least {measures['threshold']} of {measures['panel']} people"
+    return f"With labels that {rule} accept, the adversarial error of {standard} becomes {' and '.join(parts)}."
+
+
+SEEN = {WHOLE: "images shown whole", EXPLANATION: "explanations shown"}
+AS_DISPLAYED = "R = S − f·p. S and f are counted on the pictures as displayed."
+
+
+def _rectified_table(measures: Mapping[str, Any]) -> Table:
+    known = [measures["adversarial_error"], measures["flipped_share"]]
+    rows: list[list[Any]] = [
+        [name, percent(fact["estimate"]), "known", accepting.counted(fact)]
+        for name, fact in zip(("Standard adversarial error, S", "Flipped share, f"), known, strict=True)
+    ]
+    notes = []
+    for name, found in measures["conditions"].items():
+        rectified, share = found["rectified_error"], found["accepted_share"]
+        terms = "S − f × p"
+        if share["estimate"] is not None:
+            numbers = [percent(value) for value in (known[0]["estimate"], known[1]["estimate"], share["estimate"])]
+            terms = f"{numbers[0]} − {numbers[1]} × {numbers[2]}"
+        new, of_shown = percent(rectified["estimate"]), accepting.counted(share)
+        rows += [
+            [f"Accepted share of flipped images, p ({name})", percent(share["estimate"]), span(share), of_shown],
+            [f"Rectified adversarial error, R ({name})", new, span(rectified), terms],
+            [f"R with a plain Wilson interval ({name})", new, span(accepting.plain(rectified)), IGNORES],
+        ]
+        notes += [f"{name}: {note}" for note in rectified["notes"]]
+    note = " ".join([AS_DISPLAYED, DERIVED, *(f"{text}." for text in notes)])
+    return Table("Standard and rectified adversarial error", ["", "estimate", "uncertainty", "from"], rows, note)
+
+
+def _difference_table(measures: Mapping[str, Any]) -> Table:
+    accepted, yes, mcnemar = (measures[name] for name in ("accepted_difference", "yes_difference", "mcnemar"))
+    rows = [
+        [
+            "Accepted share",
+            points(accepted["estimate"]),
+            span(accepted, points),
+            p_value(accepted["p_value"]),
+            "two-way pivotal",
+        ],
+        [
+            "Share of yes answers",
+            points(yes["estimate"]),
+            span(yes, points),
+            p_value(yes["p_value"]),
+            "two-way cluster-robust t",
+        ],
+    ]
+    if mcnemar:
+        counts = f"{mcnemar['only_second']} accepted as explanations only, {mcnemar['only_first']} whole only"
+        rows.append(["Accepted images, McNemar", counts, "", p_value(mcnemar["p_value"]), IGNORES])
+    return Table("Explanations less whole images", ["", "difference", "interval", "p", "method"], rows, DIFFERENCE_NOTE)
+
+
+DIFFERENCE_NOTE = (
+    "Differences are paired by image, and by participant where the same people met both conditions. The test of the "
+    "study is the cluster-robust one on the shares of yes answers; McNemar's exact test is beside it for comparison."
+)
+
+
+def _risen_table(measures: Mapping[str, Any]) -> Table:
+    n = measures["panel"]
+    risen = [row for row in measures["risen"] if row[EXPLANATION] > row[WHOLE]][:MOST_RISEN]
+    rows = [
+        [
+            row["image"],
+            row["label"],
+            f"{row[WHOLE]} of {n}",
+            f"{row[EXPLANATION]} of {n}",
+            row[EXPLANATION] - row[WHOLE],
+        ]
+        for row in risen
+    ]
+    note = f"At most {MOST_RISEN}; chosen because agreement rose, so they say nothing about how often it does."
+    columns = ["image", "adversarial label", "yes, whole", "yes, explanation", "rise"]
+    return Table("Images on which agreement rose most", columns, rows, note)
+
+
+def _figures(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Figure]:
+    panel, histograms = measures["panel"], {name: one["histogram"] for name, one in measures["conditions"].items()}
+    shown, error = "flipped image", "adversarial error"
+    return [
+        accepting.positive_answers(panel, histograms, by="condition"),
+        accepting.threshold_curves(panel, measures["threshold"], error, shown, by_threshold),
+    ]

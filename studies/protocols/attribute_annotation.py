@@ -1,0 +1,133 @@
+"""Bias by criticism (Stock & Cissé 2018, section 3.4).
+
+People say of prototypes, criticisms and a random sample of one class whether each shows a named attribute, and are not
+told which is which.  An attribute that criticisms show oftener or more seldom than the class does is one that the
+classifier's idea of the class leaves out.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from django import forms
+
+from . import comparing
+from .accepting import YES_OR_NO
+from .base import Choice, DesignForm, Protocol, StimulusSpec
+from .results import Summary, percent
+from .selecting import AT_RANDOM, TITLES, WAYS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROTOTYPES, CRITICISMS, SAMPLE = CONDITIONS = ("prototypes", "criticisms", "sample")
+CONTRASTS = ((CRITICISMS, PROTOTYPES), (PROTOTYPES, SAMPLE), (CRITICISMS, SAMPLE))
+WORDS = {PROTOTYPES: "Prototypes", CRITICISMS: "Criticisms", SAMPLE: "Random images"}
+
+
+class AttributeAnnotationForm(DesignForm):
+    class_name = forms.CharField(
+        initial="",
+        required=False,
+        max_length=200,
+        help_text="The class whose images are shown; empty for the classifier's first.",
+    )
+    attribute = forms.CharField(
+        initial="a person",
+        required=False,
+        max_length=200,
+        help_text="What people look for, as they read it: “Does this image show …?”, such as a person.",
+    )
+    selection = forms.ChoiceField(
+        choices=[(way, TITLES[way]) for way in WAYS],
+        initial="mmd",
+        required=False,
+        help_text="How prototypes and criticisms are chosen.",
+    )
+    images = forms.IntegerField(
+        initial=30, required=False, min_value=1, max_value=10_000, help_text="So many of each of the three kinds."
+    )
+    field_order = ["classifier", "class_name", "attribute", "selection", "images"]
+
+    def clean(self) -> dict[str, Any]:
+        design = super().clean()
+        known = self.catalogue.classifiers.get(design.get("classifier", ""), ())
+        if known and "class_name" not in self.errors:
+            design["class_name"] = design["class_name"] or known[0]
+            if design["class_name"] not in known:
+                self.add_error("class_name", f"This classifier has no class {design['class_name']}.")
+        return design
+
+
+class AttributeAnnotation(Protocol):
+    key, title, version = "attribute_annotation", "An attribute in prototypes and criticisms", 1
+    description = "People say whether prototypes, criticisms and a random sample of one class show an attribute."
+    form_class = AttributeAnnotationForm
+    summary_reads = ("image",)
+
+    def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
+        classifier, name, n = design["classifier"], design["class_name"], design["images"]
+        pool = bench.pool(name, bench.images(classifier, classes=[name]))
+        options = {"seed": design["seed"]}
+        chosen = bench.selection(
+            classifier, pool, **WAYS[design["selection"]], n_prototypes=n, n_criticisms=n, **options
+        )
+        at_random = bench.selection(classifier, pool, **AT_RANDOM, n_prototypes=n, n_criticisms=0, **options)
+        bench.note(images=len(pool.images), prototype_pool=chosen.prototype_pool, criticism_pool=chosen.criticism_pool)
+        groups = (chosen.prototypes, chosen.criticisms, at_random.prototypes)
+        for condition, images in zip(CONDITIONS, groups, strict=True):
+            for picture in bench.pictures(classifier, images):
+                yield StimulusSpec(
+                    condition=condition,
+                    # An image that is in the sample too is shown to other people there.
+                    family=picture.image.sha256,
+                    shown={"picture": picture.as_json(), "ask": design["attribute"]},
+                    truth={"image": picture.image.path, "label": name},
+                )
+
+    def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
+        return YES_OR_NO
+
+    def simulated_answer(
+        self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
+    ) -> tuple[str, float]:
+        answer = "yes" if random.random() < (0.4 if rate is None else rate) else "no"
+        return answer, float(random.lognormal(0.6, 0.4))
+
+    def summary(
+        self,
+        design: Mapping[str, Any],
+        preparation: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
+    ) -> Summary:
+        from studies.analysis.cluster import Contrast, registered_contrasts
+
+        measures: dict[str, Any] = {"attribute": design["attribute"], "shares": {}, "contrasts": []}
+        if answers.empty:
+            return Summary("No answer counts yet.", measures)
+        # An image in two conditions is one image: the comparison is paired by it.
+        said = answers.merge(stimuli[["stimulus", "image"]], on="stimulus", how="left", validate="many_to_one")
+        said = said.assign(yes=(said["answer"].astype(str) == "yes").astype(int))
+        found = measures["shares"] = comparing.shares(said, "yes", "image", CONDITIONS)
+        contrasts = [
+            Contrast(f"{WORDS[one]} less {WORDS[other].lower()}", {one: 1, other: -1})
+            for one, other in CONTRASTS
+            if {one, other} <= set(found)
+        ]
+        if contrasts:
+            columns = (said[name] for name in ("yes", "condition", "participant", "image"))
+            measures["contrasts"] = registered_contrasts(*columns, contrasts, scale="mean")
+        note = f"Answers that see “{design['attribute']}”."
+        tables = [
+            comparing.shares_table("The attribute is seen", "images", WORDS, found, note),
+            comparing.contrasts_table("images", measures["contrasts"]),
+        ]
+        figure = comparing.figure("The attribute is seen, by kind of image", "yes in %", WORDS, found, None)
+        return Summary(_headline(measures), measures, tables, [figure])
+
+
+def _headline(measures: Mapping[str, Any]) -> str:
+    shares = measures["shares"]
+    parts = [f"{percent(one['estimate'])} of answers on {WORDS[key].lower()}" for key, one in shares.items()]
+    return f"“{measures['attribute']}” is seen in " + "; ".join(parts) + "."

@@ -1,0 +1,391 @@
+"""Class assignment by prototypes and criticisms (Stock & Cissé 2018, section 3.4).
+
+People see six classes by six images each, and one more image of one of them: which class does it belong to?  Chance is
+1/6.  What is compared is how the six images of a class were chosen; a round's target and classes are the same whichever
+way that was, and nobody meets a round twice.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from django import forms
+
+from . import comparing
+from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
+from .fields import NameListField
+from .results import Summary, Table, percent, span
+from .selecting import AT_RANDOM, TITLES, WAYS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLASSES = IMAGES = 6
+LETTERS = "ABCDEF"
+CHANCE = 1 / CLASSES
+#: How the images of a class are chosen, how many of them are prototypes, and how many criticisms.
+CONDITIONS: dict[str, tuple[str, int, int]] = {
+    **{f"{way}-prototypes": (way, IMAGES, 0) for way in WAYS},
+    **{f"{way}-prototypes-criticisms": (way, IMAGES // 2, IMAGES // 2) for way in WAYS},
+    "random": ("random", IMAGES, 0),
+}
+WORDS = {
+    key: TITLES[way] + (f", {n} prototypes" if way in WAYS else "") + (f" and {m} criticisms" if m else "")
+    for key, (way, n, m) in CONDITIONS.items()
+}
+TOO_FAST, TOO_SLOW = "too fast", "too slow"
+
+
+class ClassAssignmentForm(DesignForm):
+    classes = NameListField(
+        required=False,
+        initial=[],
+        help_text="The pool that a round's classes come from, one a line; empty for all.",
+    )
+    rounds = forms.IntegerField(
+        initial=20,
+        required=False,
+        min_value=1,
+        max_value=10_000,
+        help_text="How many targets there are; each is shown in every condition, to different people.",
+    )
+    conditions = NameListField(
+        required=False,
+        initial=list(CONDITIONS),
+        help_text="How the images of a class are chosen, one way a line; empty for all seven of the paper.",
+    )
+    drawing = forms.ChoiceField(
+        choices=[("random", "at random"), ("confusion", "by confusion")],
+        initial="random",
+        required=False,
+        help_text="The other five classes of a round: any, or those the classifier confuses most with the target's.",
+    )
+    names = forms.ChoiceField(
+        choices=[("letters", "letters"), ("classes", "the names of the classes")],
+        initial="letters",
+        required=False,
+        help_text="What the groups of images are called.",
+    )
+    roles = forms.ChoiceField(
+        choices=[("unmarked", "not marked"), ("marked", "marked")],
+        initial="unmarked",
+        required=False,
+        help_text="Whether people are told which images are prototypes and which are criticisms.",
+    )
+    min_seconds = forms.IntegerField(
+        initial=20, required=False, min_value=0, help_text="A faster answer, by the server's clock, does not count."
+    )
+    max_seconds = forms.IntegerField(
+        initial=180,
+        required=False,
+        min_value=1,
+        max_value=600,
+        help_text="A slower answer, by the server's clock, does not count.",
+    )
+    field_order = ["classifier", "classes", "rounds", "conditions", "drawing", "answers_per_stimulus"]
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["trials_per_participant"].initial = 10
+
+    def clean_conditions(self) -> list[str]:
+        named = self.cleaned_data["conditions"]
+        if unknown := [name for name in named if name not in CONDITIONS]:
+            raise forms.ValidationError(f"There is no condition {', '.join(unknown)} (known: {', '.join(CONDITIONS)}).")
+        # In one order, so that the same choice is the same design.
+        return [name for name in CONDITIONS if name in named] or list(CONDITIONS)
+
+    def clean(self) -> dict[str, Any]:
+        design = super().clean()
+        fastest, slowest = design.get("min_seconds"), design.get("max_seconds")
+        if fastest is not None and slowest is not None and fastest >= slowest:
+            self.add_error("max_seconds", f"Must be above min_seconds, which is {fastest}.")
+        known = self.catalogue.classifiers.get(design.get("classifier", ""), ())
+        if known and "classes" not in self.errors and (size := len(design.get("classes") or known)) < CLASSES:
+            self.add_error("classes", f"A round needs {CLASSES} classes, and the pool has {size}.")
+        return design
+
+
+class ClassAssignment(Protocol):
+    key, title, version = "class_assignment", "Class assignment by prototypes and criticisms", 1
+    description = "People say which of six classes an image belongs to, going by six images chosen from each class."
+    form_class = ClassAssignmentForm
+    known = {
+        "round": "Number of the round: its target and its classes are the same in every condition.",
+        "classes": "Names of the six classes in the order of their groups, A to F.",
+    }
+    summary_reads = ("label", "round", "classes")
+    #: Longer than any window, so that nobody loses a place in it.
+    lease = timedelta(minutes=15)
+
+    def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
+        classifier, random = design["classifier"], np.random.default_rng(design["seed"])
+        names, titles = bench.class_names(classifier), bench.class_titles(classifier)
+        pools: dict[int, list[Any]] = {names.index(name): [] for name in design["classes"] or names}
+        images = bench.images(classifier, classes=design["classes"])
+        for image in images:
+            pools[image.label].append(image)
+        confusion = None
+        if design["drawing"] == "confusion":
+            confusion = _confusion(bench.predictions(classifier, images), len(names))
+        rounds = list(_rounds(pools, names, design["rounds"], confusion, random))
+        bench.note(rounds=len(rounds), classes=len(pools), images=len(images))
+        selected = {key: _selected(bench, design, key, rounds, pools, names) for key in design["conditions"]}
+        bench.note(smallest_pools={key: _smallest(selections) for key, selections in selected.items()})
+        chosen = (image for selections in selected.values() for one in selections for image in one.images)
+        wanted = list(dict.fromkeys([*(target for target, _ in rounds), *chosen]))
+        pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, wanted)}
+        for number, (target, labels) in enumerate(rounds):
+            for key in design["conditions"]:
+                selections = selected[key][number * CLASSES : (number + 1) * CLASSES]
+                groups = [_shuffled(selection, random) for selection in selections]
+                called = [titles[label] for label in labels]
+                yield StimulusSpec(
+                    condition=key,
+                    family=f"round {number + 1}",
+                    shown={
+                        "target": pictures[target.sha256],
+                        "groups": _shown(design, key, groups, pictures, called),
+                    },
+                    truth={
+                        "image": target.path,
+                        "label": names[target.label],
+                        "round": number + 1,
+                        "classes": [names[label] for label in labels],
+                        "images": [[{"image": image.path, "role": role} for image, role in group] for group in groups],
+                        "pools": [[selection.prototype_pool, selection.criticism_pool] for selection in selections],
+                    },
+                )
+
+    def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
+        return tuple(
+            Choice(group["letter"], group.get("title", group["letter"]), group["letter"].lower())
+            for group in shown["groups"]
+        )
+
+    def pictures(self, shown: Mapping[str, Any]) -> list[str]:
+        return [shown["target"]["file"], *(one["file"] for group in shown["groups"] for one in group["pictures"])]
+
+    def exclusion(self, design: Mapping[str, Any], answer: str, server_ms: int) -> str:
+        if server_ms < 1000 * design["min_seconds"]:
+            return TOO_FAST
+        return TOO_SLOW if server_ms > 1000 * design["max_seconds"] else ""
+
+    # --- counting ---------------------------------------------------------------------------------------------------
+
+    skilled = True
+
+    def simulated_answer(
+        self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
+    ) -> tuple[str, float]:
+        """`rate`: the chance that they know the class; who does not guesses."""
+        knows = random.random() < (0.5 if rate is None else rate)
+        place = truth["classes"].index(truth["label"]) if knows else int(random.integers(CLASSES))
+        # Nineteen of twenty answers fall in the window.
+        fastest, slowest = np.log([max(design["min_seconds"], 1), design["max_seconds"]])
+        seconds = random.lognormal((fastest + slowest) / 2, (slowest - fastest) / 4)
+        return LETTERS[place], float(seconds)
+
+    def summary(
+        self,
+        design: Mapping[str, Any],
+        preparation: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
+    ) -> Summary:
+        from studies.analysis.cluster import registered_contrasts
+
+        measures: dict[str, Any] = {"chance": CHANCE, "conditions": {}, "contrasts": []}
+        if answers.empty:
+            return Summary("No answer counts yet.", measures)
+        said = _marked_right(stimuli, answers)
+        found = comparing.shares(said, "right", "round", design["conditions"])
+        measures["conditions"] = found
+        if contrasts := _registered(found):
+            columns = (said[name] for name in ("right", "condition", "participant", "round"))
+            measures["contrasts"] = registered_contrasts(*columns, contrasts)
+        note = f"Right answers; chance is {percent(CHANCE)}."
+        tables = [
+            comparing.shares_table("Right class chosen", "targets", WORDS, found, note),
+            comparing.contrasts_table("targets", measures["contrasts"]),
+        ]
+        figure = comparing.figure("Right class chosen, by condition", "right in %", WORDS, found, CHANCE)
+        return Summary(_headline(found), measures, tables, [figure])
+
+    def before_exclusions(
+        self,
+        design: Mapping[str, Any],
+        stimuli: "pd.DataFrame",
+        answers: "pd.DataFrame",
+        excluded: "pd.DataFrame",
+    ) -> tuple[dict[str, Any], list[Table]]:
+        import pandas as pd
+
+        outside = excluded[excluded["exclusion"].isin([TOO_FAST, TOO_SLOW])]
+        said = _marked_right(stimuli, pd.concat([answers.assign(exclusion=""), outside]))
+        found = {}
+        for key in design["conditions"]:
+            arm = said[said["condition"] == key]
+            within = arm[arm["exclusion"] == ""]
+            found[key] = {
+                "before": {"answers": len(arm), "right": _mean(arm["right"])},
+                "after": {"answers": len(within), "right": _mean(within["right"])},
+                **{why.replace(" ", "_"): int((arm["exclusion"] == why).sum()) for why in (TOO_FAST, TOO_SLOW)},
+            }
+        return {"window": found}, [_window_table(design, found)]
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def _shown(
+    design: Mapping[str, Any],
+    condition: str,
+    groups: Sequence[Sequence[tuple[Any, str]]],
+    pictures: Mapping[str, Mapping[str, Any]],
+    titles: Sequence[str],
+) -> list[dict[str, Any]]:
+    """The groups as a page is given them, with names and roles where the design says so."""
+    # Where all six are of one kind there is nothing to tell apart.
+    marked = design["roles"] == "marked" and CONDITIONS[condition][2] > 0
+    named = design["names"] == "classes"
+    return [
+        {
+            "letter": letter,
+            "pictures": [{**pictures[image.sha256], **({"role": role} if marked else {})} for image, role in group],
+            **({"title": title} if named else {}),
+        }
+        for letter, title, group in zip(LETTERS, titles, groups, strict=True)
+    ]
+
+
+def _confusion(predictions: Iterator[Any], n: int) -> np.ndarray:
+    """[n, n], symmetric: the mean probability that images of one class are given for the other, both ways."""
+    given, counts = np.zeros((n, n)), np.zeros(n)
+    for prediction in predictions:
+        counts[prediction.image.label] += 1
+        for guess in prediction.top:
+            given[prediction.image.label, guess.label] += guess.probability
+    means = given / np.maximum(counts, 1)[:, None]
+    return means + means.T
+
+
+def _rounds(
+    pools: Mapping[int, Sequence[Any]],
+    names: Sequence[str],
+    n: int,
+    confusion: np.ndarray | None,
+    random: np.random.Generator,
+) -> Iterator[tuple[Any, list[int]]]:
+    """The target of each round and the labels of its classes in the order of their groups.
+
+    Classes take turns at having the target; no image is the target of two rounds.  DesignError for a class with fewer
+    images than targets.
+    """
+    labels = np.array(list(pools))
+    turns = list(islice(cycle(random.permutation(labels).tolist()), n))
+    targets = {}
+    for label in labels.tolist():
+        # One photograph under two paths is one target.
+        different = list({image.sha256: image for image in pools[label]}.values())
+        wanted = turns.count(label)
+        if len(different) < wanted:
+            found = f"{wanted} targets are wanted from its images, but there are {len(different)}"
+            raise DesignError([f"class {names[label]!r}: {found}"])
+        targets[label] = iter([different[i] for i in random.permutation(len(different))[:wanted]])
+    for label in turns:
+        others = random.permutation(labels[labels != label])
+        if confusion is not None:
+            others = others[np.argsort(-confusion[label, others], kind="stable")]
+        yield next(targets[label]), random.permutation([label, *others[: CLASSES - 1]]).tolist()
+
+
+def _selected(
+    bench: Any,
+    design: Mapping[str, Any],
+    condition: str,
+    rounds: Sequence[tuple[Any, Sequence[int]]],
+    pools: Mapping[int, Sequence[Any]],
+    names: Sequence[str],
+) -> list[Any]:
+    """The selections of all rounds, six a round; a round's target is in none of its pools."""
+    way, n_prototypes, n_criticisms = CONDITIONS[condition]
+    asked, seeds = [], []
+    for number, (target, labels) in enumerate(rounds):
+        for label in labels:
+            rest = tuple(image for image in pools[label] if image.sha256 != target.sha256)
+            asked.append(bench.pool(names[label], rest))
+            seeds.append(design["seed"] + number)
+    options = WAYS.get(way, AT_RANDOM)
+    counts = {"n_prototypes": n_prototypes, "n_criticisms": n_criticisms}
+    return list(bench.selections(design["classifier"], asked, **options, **counts, seed=seeds))
+
+
+def _shuffled(selection: Any, random: np.random.Generator) -> list[tuple[Any, str]]:
+    """The images of a group in random places, each with its role."""
+    images = [(image, "prototype") for image in selection.prototypes]
+    images += [(image, "criticism") for image in selection.criticisms]
+    return [images[i] for i in random.permutation(len(images))]
+
+
+def _smallest(selections: Sequence[Any]) -> int:
+    """The smallest pool that anything was drawn from."""
+    pools = [s.prototype_pool for s in selections] + [s.criticism_pool for s in selections if s.criticisms]
+    return min(pools)
+
+
+# --- what came of it --------------------------------------------------------------------------------------------------
+
+
+def _marked_right(stimuli: "pd.DataFrame", answers: "pd.DataFrame") -> "pd.DataFrame":
+    """The answers with their round, and 1 where the right class was chosen, else 0."""
+    places = (classes.index(label) for classes, label in zip(stimuli["classes"], stimuli["label"], strict=True))
+    keys = stimuli[["stimulus", "round"]].assign(letter=[LETTERS[place] for place in places])
+    said = answers.merge(keys, on="stimulus", how="left", validate="many_to_one")
+    return said.assign(right=(said["answer"].astype(str) == said["letter"]).astype(int))
+
+
+def _registered(found: Mapping[str, Any]) -> list[Any]:
+    """The contrasts the design fixes before any answer is given; those whose conditions have answers."""
+    from studies.analysis.cluster import Contrast
+
+    contrasts = [
+        Contrast(
+            f"{TITLES[way]}: with criticisms against without",
+            {f"{way}-prototypes-criticisms": 1, f"{way}-prototypes": -1},
+        )
+        for way in WAYS
+    ]
+    for key, (way, _, _) in CONDITIONS.items():
+        if way in WAYS:
+            contrasts.append(Contrast(f"{WORDS[key]} against random", {key: 1, "random": -1}))
+    contrasts.append(Contrast("Random against chance", {"random": 1}, null=CHANCE))
+    return [contrast for contrast in contrasts if set(contrast.weights) <= set(found)]
+
+
+def _headline(shares: Mapping[str, Mapping[str, Any]]) -> str:
+    best = max(shares, key=lambda key: shares[key]["estimate"])
+    said = f"People choose the right class most often, in {percent(shares[best]['estimate'])} of trials, with "
+    said += f"“{WORDS[best]}” ({span(shares[best])})"
+    for key in shares:
+        if key != best and CONDITIONS[key][0] not in WAYS:
+            said += f"; with random images in {percent(shares[key]['estimate'])}"
+    return f"{said}. Chance is {percent(CHANCE)}."
+
+
+def _mean(values: "pd.Series") -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _window_table(design: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = []
+    for key, one in found.items():
+        before, after = one["before"], one["after"]
+        cells = [before["answers"], percent(before["right"]), one["too_fast"], one["too_slow"]]
+        rows.append([WORDS[key], *cells, after["answers"], percent(after["right"])])
+    columns = ["", "answers before", "right", TOO_FAST, TOO_SLOW, "answers after", "right"]
+    window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server’s clock"
+    note = f"The window is {window}. Answers outside it are kept and do not count; somebody else was asked instead."
+    return Table("Answers before and after the window", columns, rows, note)

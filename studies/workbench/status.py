@@ -1,0 +1,46 @@
+"""How far a preparation is: what its study asked for, and what became of it."""
+
+import math
+from dataclasses import dataclass
+
+from django.db.models import Avg, Count, Min, Q
+
+from studies.models import Artifact, Study
+
+State = Artifact.State
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The results of one kind that a study asked for.  seconds: of one, on average; None where none is known."""
+
+    kind: str
+    wanted: int
+    done: int
+    running: int
+    failed: int
+    seconds: float | None
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.done // self.wanted if self.wanted else 0
+
+    @property
+    def minutes_left(self) -> int | None:
+        """The work that is left for one worker, rounded up; None where it is done, or nothing is known."""
+        left = self.wanted - self.done - self.failed
+        return math.ceil(left * self.seconds / 60) if left and self.seconds else None
+
+
+def stages(study: Study) -> list[Stage]:
+    """In the order in which they were begun.  Later stages are known when the ones before are done."""
+    kinds = Artifact.objects.filter(studies=study).values("kind")
+    rows = kinds.annotate(
+        wanted=Count("pk"),
+        done=Count("pk", filter=Q(state=State.DONE)),
+        running=Count("pk", filter=Q(state=State.RUNNING)),
+        failed=Count("pk", filter=Q(state=State.FAILED)),
+        seconds=Avg("seconds", filter=Q(state=State.DONE)),
+    )
+    first = {row["kind"]: row["first"] for row in kinds.annotate(first=Min("pk"))}
+    return [Stage(**row) for row in sorted(rows, key=lambda row: first[row["kind"]])]

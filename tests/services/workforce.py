@@ -1,0 +1,51 @@
+"""Celery workers as processes of their own, which a test may kill and replace."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Workforce:
+    """`n` workers of one installation, each replaced when it is gone, as a supervisor would."""
+
+    def __init__(self, environment: dict[str, str], n: int, log: Path):
+        self._environment = {**os.environ, **environment}
+        self._log = log
+        self._workers = [self._start() for _ in range(n)]
+
+    def __enter__(self) -> "Workforce":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            worker.wait()
+
+    def _start(self) -> subprocess.Popen:
+        name = f"w{time.monotonic_ns()}@%h"
+        program = [sys.executable, "-m", "celery", "--quiet", "--app", "config", "worker", "--hostname", name]
+        program += ["--pool", "solo", "--queues", "default,gpu", "--loglevel", "INFO"]
+        program += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(program, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+
+    def kill(self, dice: Random) -> None:
+        """SIGKILL for one of them, and another in its place."""
+        index = dice.randrange(len(self._workers))
+        self._workers[index].send_signal(signal.SIGKILL)
+        self._workers[index].wait()
+        self._workers[index] = self._start()
+
+    def replace_the_dead(self) -> int:
+        """How many had to be replaced."""
+        dead = [i for i, worker in enumerate(self._workers) if worker.poll() is not None]
+        for i in dead:
+            self._workers[i] = self._start()
+        return len(dead)

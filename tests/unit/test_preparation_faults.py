@@ -1,0 +1,415 @@
+"""Whatever goes wrong on the way, a study ends with the same bytes as one that was prepared undisturbed.
+
+docs/explanation/faults.md has the table; tests/services/test_preparation_by_workers.py does the same to real processes.
+"""
+
+import errno
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import OperationalError
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from studies import lifecycle, storage, workbench
+from studies.errors import StudyError
+from studies.models import Artifact, Image, Study
+from studies.workbench import execution, kinds, patience
+from tests.networks import import_small
+from tests.services.preparing import MARKED, fingerprint, make
+from tests.workers import Killed, Workers
+
+pytestmark = pytest.mark.django_db
+
+State = Artifact.State
+N = 100
+
+
+@pytest.fixture
+def workers(monkeypatch) -> Workers:
+    return Workers(monkeypatch)
+
+
+@pytest.fixture
+def study(tmp_path) -> Study:
+    make(tmp_path, images=N - 1)
+    return Study.objects.get()
+
+
+@pytest.fixture
+def undisturbed(study, monkeypatch) -> dict:
+    """What an undisturbed run in the foreground leaves behind; the study is a draft again, and nothing is known."""
+    workbench.prepare(study)
+    found = fingerprint()
+    assert found["state"] == "ready"
+    assert found["artifacts"]["done"] > N
+    forget(study)
+    return found
+
+
+def forget(study: Study) -> None:
+    study.stimuli.all().delete()
+    study.artifacts.clear()
+    Artifact.objects.all().delete()
+    for name in list(storage.names("artifacts")):
+        default_storage.delete(name)
+    Study.objects.update(state=Study.State.DRAFT, preparation={}, prepared_at=None, problem="")
+    study.refresh_from_db()
+
+
+def ask(study: Study, workers: Workers) -> None:
+    workbench.request(study)
+    workers.messages.append(("studies.tasks.prepare", study.pk))
+
+
+def test_workers_leave_what_the_foreground_leaves(study, undisturbed, workers):
+    ask(study, workers)
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_lost_repeated_and_late_messages_and_killed_workers_change_nothing(
+    study, undisturbed, workers, monkeypatch, seed
+):
+    dice = Random(seed)
+    real = storage.store_all
+
+    def sometimes_killed(folder, files):
+        # Before, after, or in the middle of writing the files of a batch.
+        where = dice.random()
+        if where < 0.1:
+            real(folder, files[: len(files) // 2])
+            raise Killed
+        names = real(folder, files)
+        if where > 0.93:
+            raise Killed
+        return names
+
+    monkeypatch.setattr(storage, "store_all", sometimes_killed)
+    monkeypatch.setattr(execution, "_give_back", lambda batch: None)
+    monkeypatch.setattr(execution, "MAX_ATTEMPTS", 1000)
+    for kind in ("prediction", "picture"):
+        monkeypatch.setattr(kinds.get(kind), "batch", dice.choice([4, 16, 64]) if kind == "picture" else 64)
+    ask(study, workers)
+    workers.struggle(dice, rounds=60)
+    monkeypatch.setattr(storage, "store_all", real)
+    for _ in range(3):
+        workers.let_leases_end()
+        workers.work()
+        workers.sweep()
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_two_workers_given_the_same_chunk_share_it(study):
+    Study.objects.update(state=Study.State.PREPARING)
+    bench = workbench.Bench(study, executor=Nobody())
+    with pytest.raises(Nobody.Called):
+        list(bench.predictions("small", bench.images("small")))
+    ids = list(Artifact.objects.values_list("pk", flat=True))
+    assert execution.claim(ids[:100], "one") == set(ids[:100])
+    assert execution.claim(ids, "other") == set(ids[100:])
+
+
+class Nobody:
+    """Computes nothing."""
+
+    class Called(Exception):
+        pass
+
+    def compute(self, kind, ids, progress):
+        raise self.Called
+
+
+def test_a_task_delivered_three_times_computes_each_result_once(study, undisturbed, workers, monkeypatch):
+    computed = []
+    for name in ("prediction", "picture"):
+        kind, real = kinds.get(name), kinds.get(name).compute
+        monkeypatch.setattr(kind, "compute", lambda r, x, real=real: (computed.extend(map(str, r)), real(r, x))[1])
+    ask(study, workers)
+    workers.work(times=3)
+    assert fingerprint() == undisturbed
+    assert len(computed) == len(set(computed)) == undisturbed["artifacts"]["done"]
+
+
+def test_a_queue_that_is_down_when_asked_is_rung_when_it_is_back(study, undisturbed, workers):
+    workers.reachable = False
+    workbench.request(study)
+    workers.sweep()
+    assert study.state == Study.State.PREPARING
+    workers.reachable = True
+    workers.sweep()
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_a_queue_that_is_emptied_half_way_is_filled_again(study, undisturbed, workers):
+    ask(study, workers)
+    workers.answer()
+    workers.answer()
+    assert workers.messages
+    workers.messages.clear()
+    workers.sweep()
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_a_sweep_rings_for_nothing_while_messages_wait(study, workers):
+    ask(study, workers)
+    workers.answer()
+    before = list(workers.messages)
+    workers.sweep()
+    assert workers.messages == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_down_for_a_while_is_waited_for(study, undisturbed, workers, monkeypatch):
+    failures = iter([True, True, False] * 3)
+    real = Artifact.objects.bulk_update
+
+    def sometimes(*args, **kwargs):
+        if next(failures, False):
+            raise OperationalError("server closed the connection unexpectedly")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(type(Artifact.objects), "bulk_update", lambda self, *a, **k: sometimes(*a, **k))
+    monkeypatch.setattr(patience, "PAUSES", (0, 0, 0))
+    ask(study, workers)
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_a_full_disk_is_said_and_costs_no_attempt(study, undisturbed, workers, monkeypatch):
+    real, space = os.fsync, [150]
+
+    def fsync(handle):
+        space[0] -= 1
+        if space[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ask(study, workers)
+    workers.answer()
+    with pytest.raises(OSError, match="No space left"):
+        workers.work()
+    study.refresh_from_db()
+    assert "No space left on device" in study.problem
+    assert not Artifact.objects.filter(state=State.RUNNING).exists()
+    assert not Artifact.objects.exclude(state=State.DONE).filter(attempts__gt=0).exists()
+    assert not [name for name in storage.names("artifacts") if ".draft-" in name]
+    space[0] = 1_000_000
+    workers.sweep()
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_in_the_foreground_a_full_disk_ends_in_one_line_and_loses_nothing(study, undisturbed, monkeypatch):
+    real = storage.store_all
+
+    def full(folder, files):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "store_all", full)
+    with pytest.raises(StudyError, match=r"nothing is lost: .*No space left on device"):
+        workbench.prepare(study)
+    monkeypatch.setattr(storage, "store_all", real)
+    workbench.prepare(study)
+    assert fingerprint() == undisturbed
+
+
+def test_an_unreadable_image_among_many_is_named_and_the_others_are_kept(study, undisturbed, workers):
+    image = Image.objects.get(path="bell/00003.png")
+    file = Path(default_storage.path(image.file))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:60])
+    ask(study, workers)
+    workers.work()
+    study.refresh_from_db()
+    assert study.state == Study.State.DRAFT
+    assert study.problem.startswith(f"{image.path}: damaged or cut short")
+    assert Artifact.objects.filter(kind="prediction", state=State.DONE).count() == N - 1
+    file.write_bytes(whole)
+    ask(study, workers)
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("raising", "RuntimeError: cannot look at this"), ("nan", "not finite"), ("hanging", "no result after 2 seconds")],
+)
+def test_a_method_that_fails_on_one_image_fails_for_that_image_alone(tmp_path, workers, monkeypatch, fault, reason):
+    monkeypatch.setattr(execution, "LEASE", timedelta(seconds=2))
+    make(tmp_path, images=70, fault=fault)
+    study = Study.objects.get()
+    ask(study, workers)
+    workers.work()
+    study.refresh_from_db()
+    assert study.state == Study.State.DRAFT
+    assert study.problem.startswith(f"{MARKED}: ")
+    assert reason in study.problem
+    assert "more" not in study.problem
+    assert Artifact.objects.filter(kind="prediction", state=State.DONE).count() == 70
+
+
+def test_an_image_that_kills_its_workers_is_found_by_its_attempts(study, undisturbed, workers, monkeypatch):
+    kind, real = kinds.get("prediction"), kinds.get("prediction").compute
+    culprit = Image.objects.get(path=MARKED).sha256
+    killed = []
+
+    def compute(recipes, loaded):
+        if any(recipe["image"] == culprit for recipe in recipes):
+            killed.append(len(recipes))
+            raise Killed
+        return real(recipes, loaded)
+
+    monkeypatch.setattr(kind, "compute", compute)
+    monkeypatch.setattr(execution, "_give_back", lambda batch: None)
+    ask(study, workers)
+    for _ in range(5):
+        try:
+            workers.work()
+        except Killed:
+            workers.let_leases_end()
+            time.sleep(0.002)
+        workers.sweep()
+    workers.work()
+    study.refresh_from_db()
+    # Together until the last try, which is made alone: so it is known which of them it was.
+    assert killed == [killed[0], killed[0], 1]
+    assert killed[0] > 1
+    assert study.state == Study.State.DRAFT
+    assert study.problem.startswith(f"{MARKED}: its computation ended its worker 3 times")
+    assert "more" not in study.problem
+    monkeypatch.setattr(kind, "compute", real)
+    ask(study, workers)
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_called_off_and_begun_again_it_goes_on_where_it_stopped(study, undisturbed, workers):
+    ask(study, workers)
+    workers.answer()
+    workers.answer()
+    workbench.cancel(study)
+    assert study.problem.startswith("its preparation was called off")
+    done = Artifact.objects.filter(state=State.DONE).count()
+    assert done > 0
+    workers.work()
+    study.refresh_from_db()
+    assert study.state == Study.State.DRAFT
+    assert Artifact.objects.filter(state=State.DONE).count() == done
+    ask(study, workers)
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_called_off_within_a_chunk_the_worker_stops_after_its_batch(study, workers, monkeypatch):
+    kind, real = kinds.get("prediction"), kinds.get("prediction").compute
+    monkeypatch.setattr(kind, "batch", 10)
+
+    def compute(recipes, loaded):
+        workbench.cancel(Study.objects.get())
+        return real(recipes, loaded)
+
+    ask(study, workers)
+    workers.answer()
+    monkeypatch.setattr(kind, "compute", compute)
+    workers.work()
+    assert Artifact.objects.filter(state=State.DONE).count() == 10
+
+
+def test_a_study_that_is_not_being_prepared_cannot_be_called_off(study):
+    with pytest.raises(StudyError, match="is draft: it is not being prepared"):
+        workbench.cancel(study)
+
+
+def test_when_a_methods_version_rises_only_its_results_are_made_anew(study, undisturbed, workers, monkeypatch):
+    ask(study, workers)
+    workers.work()
+    before = dict(Artifact.objects.values_list("digest", "finished_at"))
+    monkeypatch.setattr(kinds.get("picture"), "version", 2)
+    ask(study, workers)
+    workers.work()
+    made = Artifact.objects.exclude(digest__in=before)
+    assert set(made.values_list("kind", flat=True)) == {"picture"}
+    assert made.count() == undisturbed["stimuli"]
+    assert all(
+        before[d] == at for d, at in Artifact.objects.filter(digest__in=before).values_list("digest", "finished_at")
+    )
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_worker_whose_clock_is_wrong_takes_nothing_that_is_being_computed(study, workers, monkeypatch, hours):
+    ask(study, workers)
+    workers.answer()
+    ids = list(Artifact.objects.values_list("pk", flat=True))
+    real_time, real_now = time.time, timezone.now
+    monkeypatch.setattr(time, "time", lambda: real_time() + hours * 3600)
+    monkeypatch.setattr(timezone, "now", lambda: real_now() + timedelta(hours=hours))
+    assert len(execution.claim(ids[:50], "wrong clock")) == 50
+    monkeypatch.undo()
+    assert execution.claim(ids[:50], "right clock") == set()
+
+
+def test_a_lease_that_ran_out_is_taken_over(study, workers):
+    ask(study, workers)
+    workers.answer()
+    ids = list(Artifact.objects.values_list("pk", flat=True))
+    execution.claim(ids, "gone")
+    Artifact.objects.update(leased_until=Now() - timedelta(seconds=1))
+    assert execution.claim(ids, "other") == set(ids)
+
+
+def test_a_chunk_hands_back_what_it_does_not_get_to(study, undisturbed, workers, monkeypatch):
+    monkeypatch.setattr("studies.workbench.workers.DEADLINE_SECONDS", -1)
+    ask(study, workers)
+    workers.answer()
+    workers.answer()
+    assert not Artifact.objects.filter(state=State.DONE).exists()
+    assert workers.messages
+    monkeypatch.setattr("studies.workbench.workers.DEADLINE_SECONDS", 120)
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_a_bell_that_rings_for_a_study_that_is_ready_or_open_changes_nothing(study, undisturbed, workers):
+    ask(study, workers)
+    workers.work()
+    prepared = Study.objects.values().get()
+    workbench.replay(study.pk)
+    assert Study.objects.values().get() == prepared
+    study.refresh_from_db()
+    lifecycle.open_study(study)
+    workbench.replay(study.pk)
+    workers.sweep()
+    assert workers.messages == []
+    assert Study.objects.get().state == Study.State.OPEN
+
+
+def test_two_studies_that_need_the_same_are_both_finished(tmp_path, study, undisturbed, workers):
+    other = lifecycle.create_study(slug="other", protocol="rectified_labeling", design={"classifier": "small"})
+    ask(study, workers)
+    workers.answer()
+    ask(other, workers)
+    workers.work()
+    assert fingerprint() == undisturbed
+    assert fingerprint("other")["state"] == "ready"
+    assert fingerprint("other")["sha256"] == undisturbed["sha256"]
+
+
+def test_another_classifiers_results_are_its_own(tmp_path, study, workers):
+    import_small("killer", "things", tmp_path, fault="raising")
+    other = lifecycle.create_study(slug="other", protocol="rectified_labeling", design={"classifier": "killer"})
+    ask(study, workers)
+    ask(other, workers)
+    workers.work()
+    assert Study.objects.get(slug="study").state == Study.State.READY
+    assert MARKED in Study.objects.get(slug="other").problem
