@@ -68,6 +68,7 @@ def design(page) -> None:
     page.get_by_role("link", name="Add a study").click()
     page.get_by_label("Title").fill("What is red?")
     expect(page.get_by_label("Short name")).to_have_value("what-is-red")
+    page.get_by_text("Rectified labelling").click()
     page.get_by_role("button", name="Next: its design").click()
     page.get_by_label("Answers per stimulus").fill("2")
     page.get_by_label("Threshold").fill("3")

@@ -48,12 +48,17 @@ def make_study(n_stimuli: int, panel: int) -> Study:
     return study
 
 
-def sabotage() -> None:
-    """The negative control: without these constraints the same crowd must do harm."""
+def drop_constraints() -> None:
     with connection.schema_editor() as editor:
         for constraint in Trial._meta.constraints:
             if constraint.name in {"nobody_meets_a_stimulus_twice", "one_trial_a_position"}:
                 editor.remove_constraint(Trial, constraint)
+
+
+def drop_lock() -> None:
+    """Two tabs of one person no longer take turns: only constraints keep them apart."""
+    rows = Participant.objects.select_related("study", "arm")
+    participation._locked = lambda participant: rows.get(pk=participant.pk)
 
 
 def visit(people: list[int], seed: int, other_tab, errors) -> None:
@@ -85,8 +90,8 @@ def run_out_a_lease(dice: random.Random) -> None:
 def run_crowd(study: Study, *, processes: int, people: int) -> tuple[list[str], float]:
     consent = participation.current_consent(study)
     ids = [participation.enrol(study, consent=consent)[0].pk for _ in range(people)]
-    # Everybody waits at a paused study and comes back at once, in both tabs, when it goes on: then nothing but the
-    # constraints keeps the two tabs of one person apart.
+    # Everybody waits at a paused study and comes back at once, in both tabs, when it goes on: then nothing but a lock
+    # and the constraints keeps the two tabs of one person apart.
     lifecycle.pause_study(study)
     for person in Participant.objects.filter(pk__in=ids):
         participation.start(person)
@@ -150,7 +155,8 @@ def main() -> None:
     parser.add_argument("--panel", type=int, default=5)
     parser.add_argument("--people", type=int, default=48)
     parser.add_argument("--processes", type=int, default=16)
-    parser.add_argument("--drop-constraints", action="store_true", help="a negative control")
+    parser.add_argument("--drop-constraints", action="store_true", help="without the unique constraints")
+    parser.add_argument("--drop-lock", action="store_true", help="without the lock of the participant's row")
     parser.add_argument("--deferred", action="store_true", help="a negative control: SQLite as Django has it")
     options = parser.parse_args()
     if options.deferred:
@@ -158,7 +164,9 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     study = make_study(options.stimuli, options.panel)
     if options.drop_constraints:
-        sabotage()
+        drop_constraints()
+    if options.drop_lock:
+        drop_lock()
     errors, seconds = run_crowd(study, processes=options.processes, people=options.people)
     fill_up(study)
     print(json.dumps({**count(study, options.panel), "errors": errors, "seconds": round(seconds, 2)}))

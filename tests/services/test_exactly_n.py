@@ -34,7 +34,13 @@ def test_sixteen_processes_fill_every_panel_exactly_with_distinct_people(install
     assert harm(result) == [], result
 
 
+def test_the_constraints_alone_keep_two_tabs_of_one_person_apart(installation):
+    """Whatever the code forgets to lock."""
+    result = crowd(installation, *CLOSE, "--drop-lock")
+    assert harm(result) == [], result
+
+
 def test_without_what_protects_it_the_same_crowd_does_harm(installation):
-    """PostgreSQL without the unique constraints; SQLite, whose writers queue anyway, without the queue."""
-    control = {"postgresql": "--drop-constraints", "sqlite": "--deferred"}[installation.engine]
-    assert harm(crowd(installation, *CLOSE, control))
+    """PostgreSQL without lock and constraints; SQLite, whose writers queue anyway, without the queue."""
+    controls = {"postgresql": ["--drop-lock", "--drop-constraints"], "sqlite": ["--deferred"]}
+    assert harm(crowd(installation, *CLOSE, *controls[installation.engine]))
