@@ -1,9 +1,13 @@
 import os
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests import reachable
+
+#: On a busy machine a page takes its time; nothing here is about how fast it is.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
@@ -30,7 +34,7 @@ def browse(chromium, live_server):
     def fresh(**options):
         contexts.append(chromium.new_context(base_url=live_server.url, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         return page
 
     yield fresh
