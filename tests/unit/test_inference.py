@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 from torchvision import models
 
+from explainers import inference
 from explainers.inference import tuned
 
 
@@ -81,6 +82,26 @@ class NormOnly(nn.Module):
         return self.batch(self.conv(self.first(x))).amax((2, 3))
 
 
+class RectifiedThenPooled(nn.Module):
+    """Rectified before pooling: once as most networks do it, once so that others read what is rectified in place, once
+    with the places of the maxima asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(3, 4, 3) for _ in range(4))
+        self.relus = nn.ModuleList(nn.ReLU(inplace=inplace) for inplace in (True, True, False, False))
+        self.pools = nn.ModuleList(nn.MaxPool2d(3, 2, 1, return_indices=place == 3) for place in range(4))
+
+    def forward(self, x):
+        plain = self.pools[0](self.relus[0](self.convs[0](x)))
+        y = self.convs[1](x)
+        read_later = self.pools[1](self.relus[1](y)) + y.mean()
+        z = self.relus[2](self.convs[2](x))
+        read_twice = self.pools[2](z) + z.mean()
+        _, places = self.pools[3](self.relus[3](self.convs[3](x)))
+        return torch.cat([plain, read_later, read_twice, places.float() / 1000], 1).mean((2, 3))
+
+
 NETWORKS = [
     models.resnet18,
     models.mobilenet_v3_small,
@@ -89,6 +110,7 @@ NETWORKS = [
     SharedNorm,
     DataDependent,
     NormOnly,
+    RectifiedThenPooled,
 ]
 
 
@@ -113,3 +135,22 @@ def test_batch_norm_is_folded_where_it_can_be(make, left):
     network = tuned(make(), torch.float32)
     called = [network.get_submodule(node.target) for node in network.graph.nodes if node.op == "call_module"]
     assert sum(isinstance(module, nn.BatchNorm2d) for module in called) == left
+
+
+def test_what_is_pooled_is_rectified_afterwards_where_nobody_else_reads_it():
+    def order(network):
+        modules = dict(network.named_modules())
+        called = [modules[node.target] for node in network.graph.nodes if node.op == "call_module"]
+        return [type(module).__name__ for module in called if isinstance(module, nn.ReLU | nn.MaxPool2d)]
+
+    assert order(tuned(models.resnet18(), torch.float32))[:2] == ["MaxPool2d", "ReLU"]
+    assert order(tuned(RectifiedThenPooled(), torch.float32)) == ["MaxPool2d", "ReLU"] + ["ReLU", "MaxPool2d"] * 3
+
+
+def test_rectifying_after_pooling_changes_no_bit():
+    torch.manual_seed(0)
+    network = with_statistics(models.resnet18())
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        rewritten = inference._rectified_after_pooling(fx.symbolic_trace(network))
+        assert torch.equal(rewritten(images), network(images))
