@@ -40,7 +40,7 @@ _BANDWIDTH_POINTS = 5000
 # Points in a block of the kernel: enough for products at full speed on a processor, or to fill a GPU. And in a block of
 # one column: few, so that their features in float64 stay in the processor's cache.
 _BLOCK_ON_CPU, _BLOCK_ON_GPU = 1024, 8192
-_COLUMN_BLOCK_ON_CPU = 128
+_COLUMN_BLOCK_ON_CPU = 64
 
 _TIE = 1e-12
 # Share of the largest K_jj, for one entry; kernels computed in float32 are symmetric to about 1e-6.

@@ -212,11 +212,14 @@ def test_a_batch_size_is_the_size_of_every_pass(model, batch, stop_at_flip):
     images, labels = batch
     sizes = []
     hook = model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    attack(model, images, labels, step=0.004, max_steps=10, stop_at_flip=stop_at_flip, batch_size=7)
+    result = attack(model, images, labels, step=0.004, max_steps=10, stop_at_flip=stop_at_flip, batch_size=7)
     hook.remove()
     assert set(sizes) == {7}
-    if not stop_at_flip:
-        assert len(sizes) == 11 * math.ceil(24 / 7)
+    # The places of those that have flipped go to others: a step takes as many passes as those that are left fill.
+    ends = [flip if stop_at_flip and flip >= 0 else 10 for flip in result.flip_step.tolist()]
+    left = [sum(end >= k for end in ends) for k in range(11)]
+    assert len(sizes) == sum(math.ceil(each / 7) for each in left)
+    assert (math.ceil(left[-1] / 7) < 4) == stop_at_flip
 
 
 def test_flipped_images_cost_no_more_passes(model, batch):
