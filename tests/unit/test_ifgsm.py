@@ -278,6 +278,17 @@ def test_float64_in_float64_out(model, batch):
     assert result.images.dtype == torch.float64
 
 
+@pytest.mark.parametrize("stop_at_flip", [False, True])
+def test_where_there_is_one_class_nothing_flips(batch, stop_at_flip):
+    images, _ = batch
+    zeros = torch.zeros(len(images), dtype=torch.int64)
+    result = attack(
+        lambda x: x.mean((1, 2, 3))[:, None], images, zeros, step=0.1, max_steps=2, stop_at_flip=stop_at_flip
+    )
+    assert result.flip_step.tolist() == [-1] * len(images)
+    assert torch.equal(result.images, images), "the loss is 0 everywhere and so is its gradient"
+
+
 def test_an_empty_batch_is_an_empty_result(model):
     nothing = torch.empty(0, 3, 12, 12), torch.empty(0, dtype=torch.int64)
     result = attack(model, *nothing, step=0.004, max_steps=10, stop_at_flip=True)
