@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from torch import fx, nn
+from torch import nn
 from torchvision import models
 
 from explainers import inference
-from explainers.inference import tuned
+from explainers.inference import PackedConvolution, tuned
 
 
 def with_statistics(network):
@@ -82,24 +82,23 @@ class NormOnly(nn.Module):
         return self.batch(self.conv(self.first(x))).amax((2, 3))
 
 
-class RectifiedThenPooled(nn.Module):
-    """Rectified before pooling: once as most networks do it, once so that others read what is rectified in place, once
-    with the places of the maxima asked for."""
+class Rectified(nn.Module):
+    """A convolution that is rectified, one rectified in place whose values others read, one rectified at one of its two
+    places, a grouped one without bias, and one whose padding is named."""
 
     def __init__(self):
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(3, 4, 3) for _ in range(4))
-        self.relus = nn.ModuleList(nn.ReLU(inplace=inplace) for inplace in (True, True, False, False))
-        self.pools = nn.ModuleList(nn.MaxPool2d(3, 2, 1, return_indices=place == 3) for place in range(4))
+        self.plain, self.read, self.shared = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+        self.grouped = nn.Conv2d(3, 6, 3, stride=2, dilation=2, groups=3, bias=False)
+        self.named = nn.Conv2d(3, 3, 3, padding="same")
+        self.relu, self.in_place = nn.ReLU(), nn.ReLU(inplace=True)
 
     def forward(self, x):
-        plain = self.pools[0](self.relus[0](self.convs[0](x)))
-        y = self.convs[1](x)
-        read_later = self.pools[1](self.relus[1](y)) + y.mean()
-        z = self.relus[2](self.convs[2](x))
-        read_twice = self.pools[2](z) + z.mean()
-        _, places = self.pools[3](self.relus[3](self.convs[3](x)))
-        return torch.cat([plain, read_later, read_twice, places.float() / 1000], 1).mean((2, 3))
+        x = self.relu(self.plain(x))
+        y = self.read(x)
+        x = self.in_place(y) + 2 * y
+        x = self.relu(self.shared(x)) - self.shared(x)
+        return self.relu(self.grouped(self.named(x))).mean((2, 3))
 
 
 NETWORKS = [
@@ -110,7 +109,7 @@ NETWORKS = [
     SharedNorm,
     DataDependent,
     NormOnly,
-    RectifiedThenPooled,
+    Rectified,
 ]
 
 
@@ -133,24 +132,31 @@ def test_the_outputs_are_the_originals_and_the_original_is_left_alone(make):
 )
 def test_batch_norm_is_folded_where_it_can_be(make, left):
     network = tuned(make(), torch.float32)
-    called = [network.get_submodule(node.target) for node in network.graph.nodes if node.op == "call_module"]
-    assert sum(isinstance(module, nn.BatchNorm2d) for module in called) == left
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in called(network)) == left
 
 
-def test_what_is_pooled_is_rectified_afterwards_where_nobody_else_reads_it():
-    def order(network):
-        modules = dict(network.named_modules())
-        called = [modules[node.target] for node in network.graph.nodes if node.op == "call_module"]
-        return [type(module).__name__ for module in called if isinstance(module, nn.ReLU | nn.MaxPool2d)]
-
-    assert order(tuned(models.resnet18(), torch.float32))[:2] == ["MaxPool2d", "ReLU"]
-    assert order(tuned(RectifiedThenPooled(), torch.float32)) == ["MaxPool2d", "ReLU"] + ["ReLU", "MaxPool2d"] * 3
+def called(network):
+    return [network.get_submodule(node.target) for node in network.graph.nodes if node.op == "call_module"]
 
 
-def test_rectifying_after_pooling_changes_no_bit():
+def test_on_a_cpu_convolutions_are_packed_and_rectify_what_nobody_else_reads():
+    modules = called(tuned(Rectified(), torch.float32))
+    kinds = [module.then if isinstance(module, PackedConvolution) else type(module).__name__ for module in modules]
+    assert kinds == ["relu", "none", "ReLU", "relu", "none", "Conv2d", "relu"]
+    assert not any(isinstance(module, nn.Conv2d) for module in called(tuned(models.resnet18(), torch.bfloat16)))
+    assert not any(isinstance(module, PackedConvolution) for module in called(tuned(Rectified(), torch.float64)))
+
+
+def test_where_torch_lacks_the_operations_convolutions_run_as_written(monkeypatch):
+    monkeypatch.setattr(inference, "hasattr", lambda *_: False, raising=False)
+    assert not any(isinstance(module, PackedConvolution) for module in called(tuned(Rectified(), torch.float32)))
+
+
+def test_a_packed_convolution_takes_images_of_another_size():
     torch.manual_seed(0)
-    network = with_statistics(models.resnet18())
-    images = torch.randn(2, 3, 64, 64)
-    with torch.no_grad():
-        rewritten = inference._rectified_after_pooling(fx.symbolic_trace(network))
-        assert torch.equal(rewritten(images), network(images))
+    network = Rectified()
+    fast = tuned(network, torch.float32)
+    for shape in ((4, 3, 32, 32), (4, 3, 48, 20), (1, 3, 32, 32)):
+        images = torch.randn(shape)
+        with torch.inference_mode():
+            torch.testing.assert_close(fast(images.to(memory_format=torch.channels_last)), network(images))
