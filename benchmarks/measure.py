@@ -5,7 +5,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,23 @@ from torchvision import models
 
 from explainers.classifiers import Classifier
 
-STAT = Path("/proc/stat")
+STAT, CPUINFO = Path("/proc/stat"), Path("/proc/cpuinfo")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def alternating(sides: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each side, one after the other in every round; a first, uncounted round warms up."""
+def alternating(
+    sides: dict[str, Callable[[], object]], rounds: int, warm_up: Iterable[Callable[[], object]] | None = None
+) -> dict[str, float]:
+    """Median seconds of each side, one after the other in every round. warm_up: what is run once before; None: the
+    sides themselves."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(rounds + 1):
+    for run in sides.values() if warm_up is None else warm_up:
+        run()
+    for _ in range(rounds):
         for name, run in sides.items():
             start = time.perf_counter()
             run()
-            if number:
-                seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -40,6 +44,11 @@ def photograph() -> np.ndarray:
 def resnet18() -> Classifier:
     torch.manual_seed(0)
     return Classifier(models.resnet18(), mean=MEAN, std=STD)
+
+
+def has_amx() -> bool | None:
+    """Whether the processor multiplies matrices in bfloat16; None where /proc does not say."""
+    return " amx_bf16" in CPUINFO.read_text() if CPUINFO.exists() else None
 
 
 def arguments(description: str | None, **defaults: int) -> argparse.Namespace:

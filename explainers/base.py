@@ -203,6 +203,24 @@ def seed_from(*parts: Any) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
+def as_numbers(name: str, values: Any) -> np.ndarray:
+    """`values`, an array, nested lists or a tensor on any device, in float64; not copied where that is what it is.
+    Raises MethodError, calling it `name`, for anything else than real numbers in one shape."""
+    import numpy as np
+    import torch
+
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        values = values.numpy() if values.is_complex() else values.to_dense().double().numpy()
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "biufO":
+            return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError):  # words, nothing at all, or rows of several lengths
+        pass
+    raise MethodError(f"the {name} must be real numbers in one shape")
+
+
 class Explainer(Method):
     """Explains images."""
 

@@ -133,7 +133,8 @@ def attack(
     """Attack `images` away from `labels`; see the module for the formulas.
 
     model: maps images to logits [n, c]; a Module runs in evaluation mode, without gradients for its parameters, and is
-    left as it was found. With unit="normalised" its attribute `std` holds the standard deviation of each channel.
+    left as it was found. With unit="normalised" the standard deviation of each channel is its attribute `std` or, where
+    it has none, that of its only submodule that has one, such as torchvision's `Normalize` in a `Sequential`.
     images: float32 or float64 [n, channels, h, w], finite, in [0, 1]. labels: int64 [n], each in 0..c−1.
 
     step: ε > 0. max_steps: M ≥ 0. stop_at_flip: an image stays as it is once its decision is wrong, and costs no more
@@ -151,6 +152,7 @@ def attack(
     _check_parameters(step, max_steps, norm, unit)
     _check_batch_size(batch_size)
     _check_tensors(images, labels)
+    step, max_steps = float(step), int(max_steps)
     scale = _scale(model, images, unit)
     if on_grid:
         _check_grid_step((step * scale.double()).flatten().tolist())
@@ -253,7 +255,7 @@ def _batches(rows: Tensor, size: int, *, pad: bool) -> Iterator[tuple[Tensor, Te
     """`rows` in batches: the rows themselves, and those to compute on: `size` of them with `pad`, else at least 2."""
     if not len(rows):
         return
-    for part in rows.split(size) if pad else rows.tensor_split(math.ceil(len(rows) / size)):
+    for part in rows.split(int(size)) if pad else rows.tensor_split(math.ceil(len(rows) / size)):
         missing = max(size if pad else 2, len(part)) - len(part)
         yield part, torch.cat([part, part[-1:].expand(missing)])
 
@@ -279,10 +281,14 @@ def _scale(model: Any, images: Tensor, unit: str) -> Tensor:
     """How far one unit of the step goes in pixels, [1, channels, 1, 1] or [1, 1, 1, 1]."""
     if unit == "pixel":
         return torch.ones(1, 1, 1, 1, dtype=images.dtype, device=images.device)
-    std = getattr(model, "std", None)
     name = type(model).__name__
-    if std is None:
-        raise MethodError(f'unit="normalised" needs the classifier\'s per-channel std; {name} has no attribute `std`')
+    owners = [model] if getattr(model, "std", None) is not None else _submodules_with_std(model)
+    if len(owners) != 1:
+        found = f"{len(owners)} of its submodules have one" if owners else "neither has any of its submodules"
+        raise MethodError(
+            f'unit="normalised" needs the classifier\'s per-channel std; {name} has no attribute `std`, {found}'
+        )
+    std = owners[0].std
     try:
         std = torch.as_tensor(std, dtype=torch.float64).detach().flatten()
     except (TypeError, ValueError, RuntimeError):
@@ -291,6 +297,11 @@ def _scale(model: Any, images: Tensor, unit: str) -> Tensor:
     if len(std) != channels or not bool((std.isfinite() & (std > 0)).all()):
         raise MethodError(f"{name}.std must be {channels} positive numbers, one for each channel, not {std.tolist()}")
     return std.to(images).view(1, channels, 1, 1)
+
+
+def _submodules_with_std(model: Any) -> list[Any]:
+    modules = model.modules() if isinstance(model, nn.Module) else []
+    return [module for module in modules if getattr(module, "std", None) is not None]
 
 
 def _check_parameters(step: float, max_steps: int, norm: str, unit: str) -> None:
@@ -304,8 +315,8 @@ def _check_parameters(step: float, max_steps: int, norm: str, unit: str) -> None
 
 
 def _check_batch_size(batch_size: int | None) -> None:
-    if batch_size is not None and batch_size < 2:
-        raise MethodError(f"batch_size must be at least 2, not {batch_size}")
+    if batch_size is not None and (not isinstance(batch_size, Integral) or batch_size < 2):
+        raise MethodError(f"batch_size must be a whole number of at least 2, not {batch_size!r}")
 
 
 def _check_grid_step(steps: list[float]) -> None:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -26,13 +27,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lars_path
 from torch import Tensor, nn
 
-from .base import Explainer, Explanation, MethodError
+from .base import Explainer, Explanation, MethodError, as_numbers
 from .classifiers import Classifier
 from .images import GREY, to_pixels
 from .inference import tuned
 from .superpixels import Algorithm, Quickshift, Segmenter, Slic
 
 Kernel = Literal["lime", "paper"]
+
+_LARGEST_SCORE = 1e100
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,11 @@ def fit_surrogate(
 
 def mask_weights(masks: Any, *, kernel_width: float = 0.25, kernel: str = "lime") -> np.ndarray:
     """The weight of each mask, in 0..1, from its number of ones alone: float64 [n]. masks: [n, d] of 0 and 1."""
-    if not (math.isfinite(kernel_width) and kernel_width > 0):
-        raise MethodError(f"kernel_width must be a finite number above 0, not {kernel_width}")
+    if not (isinstance(kernel_width, Real) and math.isfinite(kernel_width) and kernel_width > 0):
+        raise MethodError(f"kernel_width must be a finite number above 0, not {kernel_width!r}")
     if kernel not in get_args(Kernel):
         raise MethodError(f"kernel must be one of {', '.join(get_args(Kernel))}, not {kernel!r}")
-    design = np.asarray(masks, dtype=np.float64)
+    design = as_numbers("masks", masks)
     distance = 1 - np.sqrt(design.sum(axis=1) / design.shape[1])
     return np.exp(-((distance / kernel_width) ** 2) / (2 if kernel == "lime" else 1))
 
@@ -156,9 +159,9 @@ class Lime(Explainer):
             return []
         segments_of_each = (segmenter or Segmenter()).segment(to_pixels(images), self.superpixels)
         explanations: list[Explanation] = []
-        # One image behind: on a GPU the next image's passes are under way while this one's scores are fetched.
+        # One image behind: on a GPU the next image's passes are under way while this one's scores are fitted.
         behind: _Scored | None = None
-        for scored in self._score_each(classifier, images, wanted, segments_of_each):
+        for scored in self._score_each(classifier, images, images.cpu(), wanted, segments_of_each):
             if behind:
                 explanations.append(self._fit(behind))
             behind = scored
@@ -177,26 +180,28 @@ class Lime(Explainer):
         self,
         classifier: nn.Module,
         images: Tensor,
+        images_here: Tensor,
         wanted: list[tuple[int, int]],
         segments_of_each: Iterator[np.ndarray],
     ) -> Iterator[_Scored]:
+        """images_here: the images again, on the CPU, so that nothing below has to wait for the device."""
         dtype = torch.bfloat16 if self.precision == "bfloat16" else images.dtype
         normalised = classifier.normalised if isinstance(classifier, Classifier) else _unchanged
         network = tuned(classifier.network if isinstance(classifier, Classifier) else classifier, dtype)
         for position, ((label, seed), segments) in enumerate(zip(wanted, segments_of_each, strict=True)):
             image = images[position : position + 1]
             masks = self.masks(int(segments.max()) + 1, seed)
-            hidden = _filled(image, segments, self.fill)
+            hidden = _onto(_filled(images_here[position : position + 1], segments, self.fill), image.device)
             scores = score_masks(
                 network, normalised(image).to(dtype), normalised(hidden).to(dtype), segments, masks, label
             )
-            yield _Scored(position, label, seed, segments, masks, scores)
+            yield _Scored(position, label, seed, segments, masks, _fetching(scores))
 
     def _fit(self, scored: _Scored) -> Explanation:
         try:
             surrogate = fit_surrogate(
                 scored.masks,
-                scored.scores.cpu(),
+                scored.scores(),
                 n_features=self.n_features,
                 kernel_width=self.kernel_width,
                 kernel=self.kernel,
@@ -217,14 +222,14 @@ class Lime(Explainer):
 
 @dataclass(frozen=True)
 class _Scored:
-    """An image whose passes have been started: `scores` may still be under way on its device."""
+    """An image whose passes have been started; `scores()` waits for them."""
 
     position: int
     label: int
     seed: int
     segments: np.ndarray
     masks: Tensor
-    scores: Tensor
+    scores: Callable[[], Tensor]
 
 
 @torch.inference_mode()
@@ -236,7 +241,7 @@ def score_masks(
     shown, hidden: [1, 3, h, w], what the network is given where a superpixel is present and where it is absent.
     segments: int [h, w], labelled 0..d−1. masks: bool [n, d].
 
-    The pictures are composed on the device, channels-last, into one buffer, a batch at a time; nothing waits.
+    The pictures are composed on the device, channels-last, into one buffer, a batch at a time; nothing waits for it.
     """
     _, channels, height, width = shown.shape
     device = shown.device
@@ -273,15 +278,30 @@ def _onto(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
+def _fetching(scores: Tensor) -> Callable[[], Tensor]:
+    """Begin to bring the scores to the CPU. The function that it gives waits for these, not for what the device is
+    told to do later."""
+    if scores.device.type != "cuda":
+        return lambda: scores
+    here = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True).copy_(scores, non_blocking=True)
+    arrived = torch.cuda.current_stream(scores.device).record_event()
+
+    def fetched() -> Tensor:
+        arrived.synchronize()
+        return here
+
+    return fetched
+
+
 def _filled(image: Tensor, segments: np.ndarray, fill: str) -> Tensor:
-    """The image [1, 3, h, w] with every superpixel absent."""
+    """The image [1, 3, h, w], on the CPU, with every superpixel absent."""
     if fill == "grey":
         return torch.full_like(image, GREY / 255)
     owner = segments.reshape(-1)
     counts = np.bincount(owner)
-    pixels = image[0].reshape(3, -1).double().cpu().numpy()
+    pixels = image[0].reshape(3, -1).double().numpy()
     means = np.stack([np.bincount(owner, weights=channel) / counts for channel in pixels])
-    return torch.from_numpy(means[:, segments]).to(image.dtype)[None].to(image.device)
+    return torch.from_numpy(means[:, segments]).to(image.dtype)[None]
 
 
 def _unchanged(images: Tensor) -> Tensor:
@@ -322,15 +342,17 @@ def _checked_data(
     masks: Any, scores: Any, n_features: int, kernel_width: float, kernel: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Masks and scores in float64, and the weight of each row."""
-    design, response = np.asarray(masks, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    design, response = as_numbers("masks", masks), as_numbers("scores", scores)
     if design.ndim != 2 or not design.size or not np.isin(design, (0, 1)).all():
         raise MethodError(f"masks must be [n, d] of 0 and 1 with n and d at least 1, not {list(design.shape)}")
     if response.shape != (len(design),):
         raise MethodError(f"{len(design)} masks need {len(design)} scores, not {list(response.shape)}")
     if not np.isfinite(response).all():
         raise MethodError("the scores must be finite numbers")
-    if n_features < 1:
-        raise MethodError(f"n_features must be at least 1, not {n_features}")
+    if np.abs(response).max() > _LARGEST_SCORE:
+        raise MethodError(f"the scores are too large to be squared: one is {response[np.abs(response).argmax()]:.3g}")
+    if isinstance(n_features, bool) or not isinstance(n_features, Integral) or n_features < 1:
+        raise MethodError(f"n_features must be a whole number of at least 1, not {n_features!r}")
     weights = mask_weights(design, kernel_width=kernel_width, kernel=kernel)
     if not weights.any():
         raise MethodError(f"kernel_width {kernel_width} is so small that no mask has any weight")

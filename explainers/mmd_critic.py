@@ -26,18 +26,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .base import MethodError, Pool, Selection, Selector
+from .base import MethodError, Pool, Selection, Selector, as_numbers
 
 # Points whose pairwise distances give the default bandwidth: all of a class, evenly spaced ones of anything larger.
 _BANDWIDTH_POINTS = 5000
-# A block of the kernel that stays in a processor's second-level cache, or fills a GPU.
+# Points in a block of the kernel: enough for products at full speed on a processor, or to fill a GPU. And in a block of
+# one column: few, so that their features in float64 stay in the processor's cache.
 _BLOCK_ON_CPU, _BLOCK_ON_GPU = 1024, 8192
+_COLUMN_BLOCK_ON_CPU = 64
 
 _TIE = 1e-12
 # Share of the largest K_jj, for one entry; kernels computed in float32 are symmetric to about 1e-6.
@@ -102,28 +105,31 @@ class MMDCritic(Selector):
 
 
 def select_from_kernel(
-    kernel: Tensor, n_prototypes: int, n_criticisms: int, *, regularizer: float = 1e-5
+    kernel: Any, n_prototypes: int, n_criticisms: int, *, regularizer: float = 1e-5
 ) -> PrototypesAndCriticisms:
-    """Choose from n points by their kernel [n, n]: symmetric, finite, positive semi-definite (which is not checked).
+    """Choose from n points by their kernel [n, n], a tensor or array: symmetric, finite, positive semi-definite (which
+    is not checked).
 
     n_prototypes ≥ 1 and n_criticisms ≥ 0, together at most n. regularizer: λ ≥ 0. Raises MethodError of one line.
     """
     _check_parameters(regularizer, None)
-    kernel = torch.as_tensor(kernel).detach()
-    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1]:
-        raise MethodError(f"a kernel is a square matrix, not {list(kernel.shape)}")
-    kernel = kernel.to(torch.float64)
-    _check_counts(len(kernel), n_prototypes, n_criticisms)
-    means, diagonal = kernel.mean(0), kernel.diagonal()
-    if not bool(means.isfinite().all()):
-        raise MethodError(f"column {int((~means.isfinite()).nonzero()[0])} of the kernel holds NaN or infinity")
-    if bool((diagonal < 0).any()):
-        raise MethodError(f"the kernel is negative at {int((diagonal < 0).nonzero()[0])} on its diagonal")
-    asymmetry = float((means - kernel.mean(1)).abs().max()) * math.sqrt(len(kernel))
+    # NumPy, also for what was on a GPU: at this size what counts is what it costs to begin an operation.
+    matrix = as_numbers("kernel", kernel)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise MethodError(f"a kernel is a square matrix, not {list(matrix.shape)}")
+    _check_counts(len(matrix), n_prototypes, n_criticisms)
+    share = np.full(len(matrix), 1 / len(matrix))
+    with np.errstate(invalid="ignore"):  # what comes of infinity is looked for, not warned about
+        means, means_of_rows, diagonal = share @ matrix, matrix @ share, matrix.diagonal()
+    if not np.isfinite(means).all():
+        raise MethodError(f"column {int(np.isfinite(means).argmin())} of the kernel holds NaN or infinity")
+    if (diagonal < 0).any():
+        raise MethodError(f"the kernel is negative at {int((diagonal < 0).argmax())} on its diagonal")
+    asymmetry = float(np.abs(means - means_of_rows).max()) * math.sqrt(len(matrix))
     if asymmetry > _ASYMMETRY * float(diagonal.max()):
         raise MethodError("the kernel is not symmetric: its rows and columns have different means")
-    rows = kernel.numpy().__getitem__ if kernel.device.type == "cpu" else lambda index: kernel[index].cpu().numpy()
-    return _select(means, diagonal, rows, n_prototypes, n_criticisms, regularizer, None)
+    device = kernel.device if isinstance(kernel, Tensor) else torch.device("cpu")
+    return _select(means, diagonal, matrix.__getitem__, n_prototypes, n_criticisms, regularizer, None, device)
 
 
 def select_from_features(
@@ -144,17 +150,18 @@ def select_from_features(
     _check_counts(len(features), n_prototypes, n_criticisms)
     if gamma is None:
         gamma = median_bandwidth(features)
-    squares = torch.cat([block.square().sum(1) for _, block in _in_blocks(features)])
+    column_block = _COLUMN_BLOCK_ON_CPU if features.device.type == "cpu" else _BLOCK_ON_GPU
+    squares = torch.cat([block.square().sum(1) for _, block in _in_blocks(features, column_block)])
 
     def column(index: int) -> np.ndarray:
         point = features[index].to(torch.float64)
-        products = torch.cat([block @ point for _, block in _in_blocks(features)])
-        values = _rbf(products, squares, squares[index], gamma)
+        products = torch.cat([block @ point for _, block in _in_blocks(features, column_block)])
+        values = _rbf(products.mul_(-2).add_(squares).add_(squares[index]), gamma)
         values[index] = 1
         return values.cpu().numpy()
 
-    means = _column_means(features, squares, gamma)
-    return _select(means, torch.ones_like(squares), column, n_prototypes, n_criticisms, regularizer, gamma)
+    means, diagonal = _column_means(features, squares, gamma).cpu().numpy(), np.ones(len(features))
+    return _select(means, diagonal, column, n_prototypes, n_criticisms, regularizer, gamma, features.device)
 
 
 def median_bandwidth(features: Tensor) -> float:
@@ -170,7 +177,7 @@ def median_bandwidth(features: Tensor) -> float:
     lengths = np.empty(n * (n - 1) // 2)
     filled = 0
     for rows, block in _in_blocks(points):
-        distances = _squared_distances(block @ points.T, squares[rows, None], squares).cpu().numpy()
+        distances = _squared_distances(block, points, squares[rows], squares).clamp_min_(0).cpu().numpy()
         for number, distance in enumerate(distances, rows.start + 1):
             lengths[filled : filled + n - number] = distance[number:]
             filled += n - number
@@ -187,24 +194,25 @@ def _median(values: np.ndarray) -> float:
 
 
 def _select(
-    means: Tensor,
-    diagonal: Tensor,
+    means: np.ndarray,
+    diagonal: np.ndarray,
     column: Callable[[int], np.ndarray],
     n_prototypes: int,
     n_criticisms: int,
     regularizer: float,
     gamma: float | None,
+    device: torch.device,
 ) -> PrototypesAndCriticisms:
     """means: column means of the kernel. column: one of its columns. All float64 [n]."""
-    k_bar, k_diagonal = means.cpu().numpy(), diagonal.cpu().numpy()
-    tie = _TIE * float(k_diagonal.max())
-    prototypes, objective, sums = _prototypes(k_bar, k_diagonal, column, n_prototypes, tie)
-    distance = np.abs(k_bar - sums / n_prototypes)
-    criticisms = _criticisms(distance, k_diagonal, column, prototypes, n_criticisms, tie, regularizer)
+    tie = _TIE * float(diagonal.max())
+    prototypes, objective, sums = _prototypes(means, diagonal, column, n_prototypes, tie)
+    distance = np.abs(means - sums / n_prototypes)
+    with np.errstate(divide="ignore"):  # log 0 = −infinity is meant
+        criticisms = _criticisms(distance, diagonal, column, prototypes, n_criticisms, tie, regularizer)
     return PrototypesAndCriticisms(
-        torch.tensor(prototypes, dtype=torch.int64, device=means.device),
-        torch.tensor(criticisms, dtype=torch.int64, device=means.device),
-        torch.tensor(objective, dtype=torch.float64, device=means.device),
+        torch.tensor(prototypes, dtype=torch.int64, device=device),
+        torch.tensor(criticisms, dtype=torch.int64, device=device),
+        torch.tensor(objective, dtype=torch.float64, device=device),
         gamma,
     )
 
@@ -246,12 +254,12 @@ def _criticisms(
     distance[prototypes] = -math.inf
     residual = diagonal.copy()
     floor = diagonal * _NOTHING_LEFT
-    factor = np.empty((count, len(distance)))  # the Cholesky factor, transposed
-    for size in range(count):
-        scores = distance
+    factor = np.zeros((count, len(distance)))  # the Cholesky factor, transposed
+    scores = distance if regularizer == 0 else np.empty_like(distance)
+    square = np.empty_like(distance)
+    for size, row in enumerate(factor):
         if regularizer > 0:  # 0 · log 0 is not 0 to a computer
-            with np.errstate(divide="ignore"):
-                scores = np.log(residual)
+            np.log(residual, out=scores)
             scores *= regularizer
             scores += distance
         best = _best(scores, tie)
@@ -259,37 +267,40 @@ def _criticisms(
             best = int((distance > -math.inf).argmax())
         chosen.append(best)
         distance[best] = -math.inf
-        row = factor[size]
         if residual[best] > 0:
             np.subtract(column(best), factor[:size, best] @ factor[:size], out=row)
             row /= math.sqrt(residual[best])
-            residual -= row * row
+            residual -= np.multiply(row, row, out=square)
             residual[residual <= floor] = 0
-        else:
-            row[:] = 0
     return chosen
 
 
 def _best(scores: np.ndarray, tie: float) -> int:
     """The lowest index whose score is within `tie` of the best."""
-    return int((scores >= scores.max() - tie).argmax())
+    return int((scores >= scores[scores.argmax()] - tie).argmax())
 
 
-def _in_blocks(features: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """The rows in float64, some at a time: a second copy of everything could be the larger part of the memory."""
-    size = _BLOCK_ON_CPU if features.device.type == "cpu" else _BLOCK_ON_GPU
+def _in_blocks(features: Tensor, size: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+    """The rows in float64, some at a time and all in one place: a block is overwritten by the next one. A second copy
+    of everything could be the larger part of the memory."""
+    if size is None:
+        size = _BLOCK_ON_CPU if features.device.type == "cpu" else _BLOCK_ON_GPU
+    place = torch.empty(min(size, len(features)), features.shape[1], dtype=torch.float64, device=features.device)
     for start in range(0, len(features), size):
-        rows = slice(start, start + size)
-        yield rows, features[rows].to(torch.float64)
+        rows = slice(start, min(start + size, len(features)))
+        yield rows, place[: rows.stop - rows.start].copy_(features[rows])
 
 
 def _column_means(features: Tensor, squares: Tensor, gamma: float) -> Tensor:
     """Of the kernel, of which only the blocks on and above the diagonal are computed, one at a time."""
     sums = torch.zeros_like(squares)
+    place: Tensor | None = None
     for rows, block in _in_blocks(features):
         for offset, other in _in_blocks(features[rows.start :]):
             columns = slice(rows.start + offset.start, rows.start + offset.stop)
-            kernel = _rbf(block @ other.T, squares[rows, None], squares[columns], gamma)
+            if place is None or place.shape != (len(block), len(other)):
+                place = squares.new_empty(len(block), len(other))
+            kernel = _rbf(_squared_distances(block, other, squares[rows], squares[columns], out=place), gamma)
             if columns == rows:
                 kernel.fill_diagonal_(1)
             else:
@@ -298,23 +309,29 @@ def _column_means(features: Tensor, squares: Tensor, gamma: float) -> Tensor:
     return sums / len(features)
 
 
-def _rbf(products: Tensor, squares: Tensor, other_squares: Tensor, gamma: float) -> Tensor:
-    """exp(−γ·‖x − y‖²), in the memory of the inner products."""
-    return _squared_distances(products, squares, other_squares).mul_(-gamma).exp_()
+def _rbf(squared_distances: Tensor, gamma: float) -> Tensor:
+    """exp(−γ·‖x − y‖²), in the memory of the squared distances, of which some are a rounding error under 0."""
+    return squared_distances.mul_(-gamma).clamp_max_(0).exp_()
 
 
-def _squared_distances(products: Tensor, squares: Tensor, other_squares: Tensor) -> Tensor:
-    return products.mul_(-2).add_(squares).add_(other_squares).clamp_min_(0)
+def _squared_distances(
+    points: Tensor, others: Tensor, squares: Tensor, other_squares: Tensor, out: Tensor | None = None
+) -> Tensor:
+    """‖x − y‖² to rounding, [points, others]."""
+    return torch.addmm(other_squares, points, others.T, alpha=-2, out=out).add_(squares[:, None])
 
 
 def _check_parameters(regularizer: float, gamma: float | None) -> None:
-    if not (math.isfinite(regularizer) and regularizer >= 0):
+    if not (isinstance(regularizer, Real) and math.isfinite(regularizer) and regularizer >= 0):
         raise MethodError(f"regularizer must be a number of at least 0, not {regularizer!r}")
-    if gamma is not None and not (math.isfinite(gamma) and gamma > 0):
+    if gamma is not None and not (isinstance(gamma, Real) and math.isfinite(gamma) and gamma > 0):
         raise MethodError(f"gamma must be a positive number, not {gamma!r}")
 
 
 def _check_counts(n: int, n_prototypes: int, n_criticisms: int) -> None:
+    for name, count in (("n_prototypes", n_prototypes), ("n_criticisms", n_criticisms)):
+        if isinstance(count, bool) or not isinstance(count, Integral):
+            raise MethodError(f"{name} must be a whole number, not {count!r}")
     if n_prototypes < 1 or n_criticisms < 0:
         raise MethodError(
             f"at least 1 prototype and 0 criticisms are chosen, not {n_prototypes} and {n_criticisms}:"

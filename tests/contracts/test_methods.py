@@ -234,6 +234,22 @@ def test_a_classifier_that_does_not_look_is_not_explained(name, classifier, imag
         assert explanation.r2 == 0
 
 
+def one_class_only(classifier):
+    """The same classifier with its first output alone."""
+    last = classifier.network[-1]
+    classifier.network[-1] = nn.Linear(last.in_features, 1)
+    return classifier.requires_grad_(False)
+
+
+@each_explainer
+def test_where_there_is_one_class_there_is_nothing_to_explain(name, classifier, images, labels):
+    for explanation in base.get("explainer", name)().explain(
+        one_class_only(classifier), images, torch.zeros_like(labels), seeds=range(N)
+    ):
+        assert explanation.reason
+        assert not explanation.coefficients.any()
+
+
 def bad_batches(images, labels):
     """Images and labels that no method accepts."""
     for value in (float("nan"), float("inf"), -0.1, 1.1):
@@ -314,6 +330,14 @@ def test_attacks_do_not_depend_on_the_batch_beyond_the_stated_tolerance(name, cl
         differing = (other.images != together.images[rows]).double().mean()
         assert differing <= SHARE_THAT_MAY_DIFFER
         assert torch.equal(other.flip_step, together.flip_step[rows])
+
+
+@each_attack
+def test_where_there_is_one_class_no_attack_succeeds(name, classifier, images, labels):
+    result = base.get("attack", name)().attack(one_class_only(classifier), images, torch.zeros_like(labels))
+    assert result.flip_step.tolist() == [-1] * N
+    assert not result.fooled_exact.any()
+    assert result.survival_rate is None
 
 
 @each_attack

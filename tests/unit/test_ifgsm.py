@@ -3,10 +3,12 @@
 import math
 from copy import deepcopy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torchvision import transforms
 
 from explainers import ifgsm
 from explainers.base import MethodError
@@ -210,11 +212,14 @@ def test_a_batch_size_is_the_size_of_every_pass(model, batch, stop_at_flip):
     images, labels = batch
     sizes = []
     hook = model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    attack(model, images, labels, step=0.004, max_steps=10, stop_at_flip=stop_at_flip, batch_size=7)
+    result = attack(model, images, labels, step=0.004, max_steps=10, stop_at_flip=stop_at_flip, batch_size=7)
     hook.remove()
     assert set(sizes) == {7}
-    if not stop_at_flip:
-        assert len(sizes) == 11 * math.ceil(24 / 7)
+    # The places of those that have flipped go to others: a step takes as many passes as those that are left fill.
+    ends = [flip if stop_at_flip and flip >= 0 else 10 for flip in result.flip_step.tolist()]
+    left = [sum(end >= k for end in ends) for k in range(11)]
+    assert len(sizes) == sum(math.ceil(each / 7) for each in left)
+    assert (math.ceil(left[-1] / 7) < 4) == stop_at_flip
 
 
 def test_flipped_images_cost_no_more_passes(model, batch):
@@ -273,6 +278,17 @@ def test_float64_in_float64_out(model, batch):
     assert result.images.dtype == torch.float64
 
 
+@pytest.mark.parametrize("stop_at_flip", [False, True])
+def test_where_there_is_one_class_nothing_flips(batch, stop_at_flip):
+    images, _ = batch
+    zeros = torch.zeros(len(images), dtype=torch.int64)
+    result = attack(
+        lambda x: x.mean((1, 2, 3))[:, None], images, zeros, step=0.1, max_steps=2, stop_at_flip=stop_at_flip
+    )
+    assert result.flip_step.tolist() == [-1] * len(images)
+    assert torch.equal(result.images, images), "the loss is 0 everywhere and so is its gradient"
+
+
 def test_an_empty_batch_is_an_empty_result(model):
     nothing = torch.empty(0, 3, 12, 12), torch.empty(0, dtype=torch.int64)
     result = attack(model, *nothing, step=0.004, max_steps=10, stop_at_flip=True)
@@ -291,7 +307,10 @@ GOOD = {"step": 0.1, "max_steps": 1}
         ({"step": math.nan}, "step must be a positive number"),
         ({"max_steps": -1}, "max_steps must be a whole number"),
         ({"max_steps": 1.5}, "max_steps must be a whole number"),
-        ({"batch_size": 1}, "batch_size must be at least 2"),
+        ({"batch_size": 1}, "batch_size must be a whole number of at least 2, not 1"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number of at least 2, not 2.5"),
+        ({"step": "0.1"}, "step must be a positive number, not '0.1'"),
+        ({"max_steps": "1"}, "max_steps must be a whole number of at least 0, not '1'"),
         ({"norm": "l1"}, "norm must be 'linf' or 'l2', not 'l1'"),
         ({"unit": "byte"}, "unit must be 'pixel' or 'normalised', not 'byte'"),
         ({"step": 0.9 / 255, "on_grid": True}, "on_grid needs a step of at least 1/255"),
@@ -357,6 +376,28 @@ def test_images_off_the_grid_are_refused_where_the_grid_is_promised(model, batch
 def test_a_model_without_std_cannot_take_a_normalised_step(model, batch):
     with pytest.raises(MethodError, match="Sequential has no attribute `std`"):
         attack(model.network, *batch, **GOOD, unit="normalised")
+
+
+def test_the_std_of_a_normalisation_inside_a_sequential_model_is_found(model, batch):
+    sequential = nn.Sequential(transforms.Normalize([0.5] * 3, [0.2, 0.25, 0.3]), model.network)
+    for norm, step in (("linf", 0.02), ("l2", 0.3)):
+        how = {"step": step, "max_steps": 3, "norm": norm, "unit": "normalised"}
+        expected = attack(model, *batch, **how)
+        found = attack(sequential, *batch, **how)
+        assert ((found.images - expected.images).abs() > 1e-6).float().mean() <= 0.01
+        assert torch.equal(found.flip_step, expected.flip_step)
+
+
+def test_of_several_normalisations_none_is_taken_for_the_classifiers_own(model, batch):
+    twice = nn.Sequential(transforms.Normalize([0.5] * 3, [0.2] * 3), transforms.Normalize([0] * 3, [2] * 3))
+    with pytest.raises(MethodError, match="no attribute `std`, 2 of its submodules have one"):
+        attack(nn.Sequential(twice, model.network), *batch, **GOOD, unit="normalised")
+
+
+def test_numpys_numbers_are_numbers(model, batch):
+    images, labels = batch
+    ours = attack(model, images, labels, step=np.float64(0.004), max_steps=np.int64(3), batch_size=np.int64(8))
+    assert torch.equal(ours.images, attack(model, images, labels, step=0.004, max_steps=3, batch_size=8).images)
 
 
 @pytest.mark.parametrize("std", [(0.2,), (0.2, 0.0, 0.2), (0.2, math.nan, 0.2), "abc"])

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torchvision import models
 
-from explainers.inference import tuned
+from explainers import inference
+from explainers.inference import PackedConvolution, tuned
 
 
 def with_statistics(network):
@@ -81,6 +82,25 @@ class NormOnly(nn.Module):
         return self.batch(self.conv(self.first(x))).amax((2, 3))
 
 
+class Rectified(nn.Module):
+    """A convolution that is rectified, one rectified in place whose values others read, one rectified at one of its two
+    places, a grouped one without bias, and one whose padding is named."""
+
+    def __init__(self):
+        super().__init__()
+        self.plain, self.read, self.shared = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+        self.grouped = nn.Conv2d(3, 6, 3, stride=2, dilation=2, groups=3, bias=False)
+        self.named = nn.Conv2d(3, 3, 3, padding="same")
+        self.relu, self.in_place = nn.ReLU(), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        x = self.relu(self.plain(x))
+        y = self.read(x)
+        x = self.in_place(y) + 2 * y
+        x = self.relu(self.shared(x)) - self.shared(x)
+        return self.relu(self.grouped(self.named(x))).mean((2, 3))
+
+
 NETWORKS = [
     models.resnet18,
     models.mobilenet_v3_small,
@@ -89,6 +109,7 @@ NETWORKS = [
     SharedNorm,
     DataDependent,
     NormOnly,
+    Rectified,
 ]
 
 
@@ -111,5 +132,31 @@ def test_the_outputs_are_the_originals_and_the_original_is_left_alone(make):
 )
 def test_batch_norm_is_folded_where_it_can_be(make, left):
     network = tuned(make(), torch.float32)
-    called = [network.get_submodule(node.target) for node in network.graph.nodes if node.op == "call_module"]
-    assert sum(isinstance(module, nn.BatchNorm2d) for module in called) == left
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in called(network)) == left
+
+
+def called(network):
+    return [network.get_submodule(node.target) for node in network.graph.nodes if node.op == "call_module"]
+
+
+def test_on_a_cpu_convolutions_are_packed_and_rectify_what_nobody_else_reads():
+    modules = called(tuned(Rectified(), torch.float32))
+    kinds = [module.then if isinstance(module, PackedConvolution) else type(module).__name__ for module in modules]
+    assert kinds == ["relu", "none", "ReLU", "relu", "none", "Conv2d", "relu"]
+    assert not any(isinstance(module, nn.Conv2d) for module in called(tuned(models.resnet18(), torch.bfloat16)))
+    assert not any(isinstance(module, PackedConvolution) for module in called(tuned(Rectified(), torch.float64)))
+
+
+def test_where_torch_lacks_the_operations_convolutions_run_as_written(monkeypatch):
+    monkeypatch.setattr(inference, "hasattr", lambda *_: False, raising=False)
+    assert not any(isinstance(module, PackedConvolution) for module in called(tuned(Rectified(), torch.float32)))
+
+
+def test_a_packed_convolution_takes_images_of_another_size():
+    torch.manual_seed(0)
+    network = Rectified()
+    fast = tuned(network, torch.float32)
+    for shape in ((4, 3, 32, 32), (4, 3, 48, 20), (1, 3, 32, 32)):
+        images = torch.randn(shape)
+        with torch.inference_mode():
+            torch.testing.assert_close(fast(images.to(memory_format=torch.channels_last)), network(images))

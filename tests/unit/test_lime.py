@@ -106,6 +106,31 @@ def test_repeated_masks_do_not_break_the_fit():
     assert np.abs(fit_surrogate(masks, scores, n_features=4).coefficients - coefficients).max() < 1e-10
 
 
+def as_given(values):
+    """The same numbers in every form that they may come in."""
+    yield from (values.astype(dtype) for dtype in (np.float64, np.float32, np.float16))
+    yield from (torch.tensor(values).to(dtype) for dtype in (torch.float64, torch.float32, torch.bfloat16))
+    yield values.tolist()
+    yield torch.tensor(values.astype(np.float64), requires_grad=True)
+    yield np.asfortranarray(values)[::-1][::-1]
+
+
+def test_masks_and_scores_may_be_arrays_tensors_or_lists_of_any_type():
+    masks = drawn_masks(60, 6, 3)
+    scores = np.round(network_like_scores(masks, 3) * 128) / 128  # whole in eight bits of mantissa
+    expected = fit_surrogate(masks, scores, n_features=3)
+    others = [
+        masks.astype(bool),
+        masks.astype(np.uint8),
+        torch.tensor(masks, dtype=torch.bool),
+        torch.tensor(masks).byte(),
+    ]
+    for given in [*as_given(masks), *others]:
+        assert np.array_equal(fit_surrogate(given, scores, n_features=3).coefficients, expected.coefficients)
+    for given in as_given(scores):
+        assert np.array_equal(fit_surrogate(masks, given, n_features=np.int64(3)).coefficients, expected.coefficients)
+
+
 def test_one_superpixel_gets_the_difference_it_makes():
     masks = drawn_masks(100, 1, 0)
     fit = fit_surrogate(masks, np.where(masks[:, 0], 0.8, 0.3), n_features=16)
@@ -156,7 +181,15 @@ SCORES = network_like_scores(GOOD, 0)
         (GOOD, SCORES[:-1], {}, "20 masks need 20 scores, not [19]"),
         (GOOD, np.where(GOOD[:, 1], np.nan, 0), {}, "finite"),
         (GOOD, np.where(GOOD[:, 1], np.inf, 0), {}, "finite"),
+        (GOOD, SCORES + 1j, {}, "scores must be real numbers"),
+        (GOOD, ["much"] * 20, {}, "scores must be real numbers"),
+        ([[1, 0], [1]], SCORES[:2], {}, "masks must be real numbers"),
+        (None, SCORES, {}, "masks must be"),
+        (GOOD, SCORES * 1e200, {}, "too large"),
         (GOOD, SCORES, {"n_features": 0}, "n_features"),
+        (GOOD, SCORES, {"n_features": 2.5}, "n_features must be a whole number of at least 1, not 2.5"),
+        (GOOD, SCORES, {"n_features": "4"}, "n_features must be a whole number of at least 1, not '4'"),
+        (GOOD, SCORES, {"kernel_width": "wide"}, "kernel_width"),
         (GOOD, SCORES, {"kernel_width": 0.0}, "kernel_width"),
         (GOOD, SCORES, {"kernel_width": float("nan")}, "kernel_width"),
         (GOOD[1:] * 0, SCORES[1:], {"kernel_width": 1e-3}, "no mask has any weight"),
@@ -286,6 +319,25 @@ def test_a_network_whose_output_is_not_finite_is_named_with_the_image(value):
 def test_a_label_without_an_output_is_refused(label):
     with pytest.raises(MethodError, match=f"label {label} is none"):
         explain(Lime(**FOUR), BrightCorner(), BRIGHT, label=label)
+
+
+def test_scoring_does_not_wait_for_the_device():
+    """On the "meta" device there are shapes and no values: whatever looks at one, or fetches one, raises."""
+    seen = []
+
+    class Watched(nn.Module):
+        def forward(self, x):
+            seen.append((x.device.type, x.dtype, tuple(x.shape), x.is_contiguous(memory_format=torch.channels_last)))
+            return x.mean((2, 3)) @ torch.ones(3, 5, device=x.device, dtype=x.dtype)
+
+    method = Lime(precision="bfloat16")
+    pictures = [np.random.default_rng(number).integers(0, 256, (224, 224, 3), dtype=np.uint8) for number in (0, 1)]
+    here = to_tensor(pictures)
+    segments = [np.arange(224)[:, None] // 32 * 7 + np.arange(224) // 32] * 2
+    classifier = Classifier(Watched(), **UNIT).to("meta")
+    found = list(method._score_each(classifier, here.to("meta"), here, [(2, 7), (3, 8)], iter(segments)))
+    assert [scored.scores().shape for scored in found] == [(1000,), (1000,)]
+    assert seen == [("meta", torch.bfloat16, (250, 3, 224, 224), True)] * 8
 
 
 def test_masks_start_with_the_whole_image_and_are_fair():

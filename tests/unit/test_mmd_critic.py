@@ -1,6 +1,7 @@
 """MMD-critic against its definition, against the authors' scores written naively, and at its edges."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -189,6 +190,43 @@ def test_the_input_is_left_as_it_was():
     assert torch.equal(kernel, kept[1])
 
 
+def test_a_kernel_may_be_an_array_a_tensor_or_lists_of_any_type():
+    kernel = torch.round(rbf(points(24), 0.1) * 128) / 128  # whole in eight bits of mantissa
+    expected = select_from_kernel(kernel, 4, 4)
+    array = kernel.numpy()
+    locked = array.copy()
+    locked.setflags(write=False)
+    given = [array, array.astype(np.float32), array.astype(np.float16), kernel.float(), kernel.bfloat16(), locked]
+    given += [np.asfortranarray(array), array.tolist(), kernel.clone().requires_grad_(True), kernel.T]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for one in given:
+            ours = select_from_kernel(one, np.int64(4), np.int32(4))
+            assert ours.prototypes.tolist() == expected.prototypes.tolist()
+            assert ours.criticisms.tolist() == expected.criticisms.tolist()
+        backwards = select_from_kernel(array[::-1, ::-1], 4, 4)
+    assert [23 - i for i in backwards.prototypes.tolist()] == expected.prototypes.tolist()
+
+
+@pytest.mark.parametrize("regularizer", [0, 1e-5, 1])
+@pytest.mark.parametrize("n_prototypes", [1, 40, 79, 80])
+def test_all_points_can_be_chosen_duplicates_or_not(regularizer, n_prototypes):
+    kernel = rbf(points(40).repeat(2, 1), 0.1)
+    ours = select_from_kernel(kernel, n_prototypes, 80 - n_prototypes, regularizer=regularizer)
+    assert sorted(ours.prototypes.tolist() + ours.criticisms.tolist()) == list(range(80))
+    assert ours.prototypes.tolist() == naive_prototypes_with_ties(kernel.numpy(), n_prototypes)
+
+
+def naive_prototypes_with_ties(kernel, count):
+    """By the definition, where the lowest of those that differ by rounding alone wins."""
+    chosen = []
+    for _ in range(count):
+        scores = 2 * kernel.mean(0) - (2 * kernel[chosen].sum(0) + kernel.diagonal()) / (len(chosen) + 1)
+        scores[chosen] = -np.inf
+        chosen.append(int(np.flatnonzero(scores >= scores.max() - 1e-12)[0]))
+    return chosen
+
+
 def spoiled(value):
     kernel = torch.eye(5)
     kernel[3, 2] = kernel[2, 3] = value
@@ -200,6 +238,9 @@ def spoiled(value):
     [
         (spoiled(math.nan), "column 2 of the kernel holds NaN or infinity"),
         (spoiled(math.inf), "column 2 of the kernel holds NaN or infinity"),
+        ([["a", "b"], ["c", "d"]], "the kernel must be real numbers"),
+        (torch.eye(5) * 1j, "the kernel must be real numbers"),
+        (None, "the kernel must be real numbers|a kernel is a square matrix"),
         (torch.ones(5, 4), r"a kernel is a square matrix, not \[5, 4\]"),
         (torch.eye(5) + torch.ones(5, 5).triu(1), "the kernel is not symmetric"),
         (-torch.eye(5), "the kernel is negative at 0 on its diagonal"),
@@ -229,13 +270,19 @@ def test_bad_features_are_told_in_one_line(x, words):
 
 @pytest.mark.parametrize(
     "change",
-    [{"regularizer": -1}, {"regularizer": math.nan}, {"gamma": 0}, {"gamma": math.inf}],
+    [{"regularizer": -1}, {"regularizer": math.nan}, {"regularizer": "1"}, {"gamma": 0}, {"gamma": math.inf}],
 )
 def test_bad_parameters_are_told_in_one_line(change):
     with pytest.raises(MethodError, match="|".join(change)):
         select_from_features(points(5), 1, 1, **change)
     with pytest.raises(MethodError, match="|".join(change)):
         MMDCritic(**change)
+
+
+@pytest.mark.parametrize("counts", [(2.0, 1), ("2", 1), (True, 1), (None, 1)])
+def test_a_number_of_points_is_whole(counts):
+    with pytest.raises(MethodError, match="n_prototypes must be a whole number"):
+        select_from_kernel(torch.eye(5), *counts)
 
 
 @pytest.mark.parametrize("counts", [(0, 1), (1, -1)])
