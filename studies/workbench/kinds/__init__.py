@@ -35,8 +35,10 @@ class Kind(Protocol):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    #: How many recipes are computed at once, before the results are written down.
+    #: How many recipes are computed at once at most, before the results are written down.
     batch: ClassVar[int]
+    #: How many at least, however slow they are: fewer would take as long.
+    least: ClassVar[int]
     #: Which workers compute it: those that have the device for networks ("gpu"), or any ("default").
     queue: ClassVar[str]
 

@@ -14,7 +14,8 @@ from . import Failure, File, Result
 
 
 class ExplanationKind:
-    name, version, batch, queue = "explanation", 1, 8, "gpu"
+    name, version, queue = "explanation", 1, "gpu"
+    batch, least = 8, 1
 
     def recipe(
         self,

@@ -18,7 +18,8 @@ from .prediction import kind as prediction
 
 
 class SelectionKind:
-    name, version, batch, queue = "selection", 1, 1, "default"
+    name, version, queue = "selection", 1, "default"
+    batch, least = 1, 1
 
     def recipe(
         self,
