@@ -114,7 +114,7 @@ def work_off(
 def _batches(ids: Sequence[int], pace: Mapping[tuple[str, str], float]) -> Iterator[list[Work]]:
     """The undone ones in batches of one kind that can be computed at once; what was tried before, alone, at the end.
 
-    pace: seconds a result by what has been measured meanwhile; where nothing is known a batch is as small as is sensible.
+    pace: seconds a result, measured meanwhile; where nothing is known a batch is as small as is sensible.
     """
     fields = ("pk", "digest", "kind", "recipe", "attempts")
     rows = Artifact.objects.filter(pk__in=ids, state__in=[State.PENDING, State.RUNNING]).order_by("pk")

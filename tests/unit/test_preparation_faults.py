@@ -49,7 +49,7 @@ _undisturbed: list[dict] = []
 
 @pytest.fixture
 def undisturbed(study) -> dict:
-    """What an undisturbed run in the foreground leaves behind, always the same; the study is a draft, nothing is known."""
+    """What an undisturbed run in the foreground leaves behind; the study is a draft, and nothing is known."""
     if not _undisturbed:
         workbench.prepare(study)
         found = fingerprint()
