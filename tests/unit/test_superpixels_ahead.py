@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from explainers.images import load
-from explainers.superpixels import Segmenter, Slic
+from explainers.superpixels import Segmenter, Slic, cache_key
 from studies.models import Artifact
 from studies.workbench import Bench, superpixels
 from studies.workbench.superpixels import Ahead
@@ -71,11 +71,10 @@ def test_only_the_latest_are_kept(ahead):
 
 def test_a_process_that_is_killed_costs_time_and_nothing_else(ahead):
     ahead.begin(picture(DEADLY), Whose())
+    assert ahead.get(cache_key(picture(DEADLY), Whose())) is None
     ahead.begin(picture(10), Whose())
-    (own,) = cut(ahead, picture(10))
     ahead.begin(picture(11), Whose())
-    ahead.begin(picture(12), Whose())
-    (other,) = cut(ahead, picture(12))
+    (own,), (other,) = cut(ahead, picture(10)), cut(ahead, picture(11))
     assert int(own[0, 0]) == os.getpid()
     assert int(other[0, 0]) != os.getpid()
 
