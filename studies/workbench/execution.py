@@ -129,9 +129,8 @@ def _batches(ids: Sequence[int], pace: Mapping[tuple[str, str], float]) -> Itera
     for together, group in groups.items():
         kind, start = kinds.get(together[0]), 0
         while start < len(group):
-            seconds = pace.get(together)
-            fitting = kind.batch if seconds == 0 else int(BATCH_SECONDS / seconds) if seconds else 0
-            size = min(max(fitting, kind.least), kind.batch)
+            fitting = int(BATCH_SECONDS / pace[together]) if together in pace else 0
+            size = min(max(fitting, getattr(kind, "least", kind.batch)), kind.batch)
             yield group[start : start + size]
             start += size
     yield from alone
@@ -228,7 +227,7 @@ def _run(batch: Sequence[Work], loaded: list[Any] | None, mark: str) -> float:
     started = time.monotonic()
     try:
         outcomes = _outcomes(batch, loaded)
-        seconds = (time.monotonic() - started) / len(batch)
+        seconds = max(time.monotonic() - started, 1e-6) / len(batch)
         _keep(batch, outcomes, seconds)
     except BaseException:
         # An interrupted batch goes back at once, its attempt not counted; one that ends its process is found by its

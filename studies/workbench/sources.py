@@ -39,7 +39,7 @@ def load_photographs(recipes: Sequence[Mapping[str, Any]], preprocessing: Mappin
     return [_decoders().submit(pixels, files.get(r["image"]), preprocessing or r) for r in recipes]
 
 
-def load_pictures(names: Iterable[str], then: Callable[[np.ndarray], None]) -> list[Loading]:
+def load_pictures(names: Iterable[str], then: Callable[[np.ndarray], None] | None = None) -> list[Loading]:
     """Begin to decode pictures that were made before, pixel by pixel as they were stored.
 
     then: what is done with each before anybody gets it, in the thread that decoded it.
@@ -47,7 +47,7 @@ def load_pictures(names: Iterable[str], then: Callable[[np.ndarray], None]) -> l
 
     def decode(name: str) -> np.ndarray | Failure:
         decoded = pixels(name, AS_IT_IS)
-        if not isinstance(decoded, Failure):
+        if then and not isinstance(decoded, Failure):
             then(decoded)
         return decoded
 

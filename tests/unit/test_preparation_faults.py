@@ -463,7 +463,7 @@ def test_slow_results_come_in_smaller_batches(study, monkeypatch):
         time.sleep(0.02 * len(recipes))
         return (kinds.Result({}) for _ in recipes)
 
-    monkeypatch.setattr(kind, "least", 4)
+    monkeypatch.setattr(kind, "least", 4, raising=False)
     monkeypatch.setattr(kind, "batch", 32)
     monkeypatch.setattr(kind, "compute", compute)
     execution.work_off(planned(study, "pictures"))

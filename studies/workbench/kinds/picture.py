@@ -10,8 +10,7 @@ from . import Failure, File, Result
 
 
 class PictureKind:
-    name, version, queue = "picture", 1, "default"
-    batch, least = 64, 64
+    name, version, batch, queue = "picture", 1, 64, "default"
 
     def recipe(self, image: str, preprocessing: dict[str, Any]) -> dict[str, Any]:
         crop = {side: preprocessing[side] for side in ("resize", "crop")}

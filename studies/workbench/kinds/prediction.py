@@ -13,8 +13,7 @@ BEST = 5
 
 
 class PredictionKind:
-    name, version, queue = "prediction", 1, "gpu"
-    batch, least = 64, 64
+    name, version, batch, queue = "prediction", 1, 64, "gpu"
 
     def recipe(self, image: str, label: int, classifier: str) -> dict[str, Any]:
         return {"kind": self.name, "version": self.version, "image": image, "label": label, "classifier": classifier}

@@ -18,8 +18,7 @@ from .prediction import kind as prediction
 
 
 class SelectionKind:
-    name, version, queue = "selection", 1, "default"
-    batch, least = 1, 1
+    name, version, batch, queue = "selection", 1, 1, "default"
 
     def recipe(
         self,
