@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--broker", default="")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    environment = {"SECRET_KEY": "chaos", "WORK_LEASE": "3", "STORAGE_URL": "", "DATA_DIR": str(folder)}
+    environment = {"SECRET_KEY": "chaos", "WORK_LEASE": "5", "STORAGE_URL": "", "DATA_DIR": str(folder)}
     environment |= {"DATABASE_URL": given.database, "BROKER_URL": given.broker}
     started, kills, different = time.monotonic(), 0, []
     try:

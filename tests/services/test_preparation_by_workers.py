@@ -29,6 +29,8 @@ pytestmark = pytest.mark.services
 
 IMAGES = 300
 KILLS = 3
+#: Long enough for a batch on a machine that is busy with other things.
+LEASE = "5"
 PROGRAM = ("-m", "tests.services.preparing")
 
 _undisturbed: list[dict] = []
@@ -40,7 +42,7 @@ def studio(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     with installed(request.param, folder) as plain:
         queue = reachable.redis_url() if plain.engine == "postgresql" else ""
-        studio = replace(plain, environment={**plain.environment, "BROKER_URL": queue, "WORK_LEASE": "3"})
+        studio = replace(plain, environment={**plain.environment, "BROKER_URL": queue, "WORK_LEASE": LEASE})
         options = ["--images", str(IMAGES), "--fault", "slow", "--also", "killing", "stuck"]
         done(studio.run(*PROGRAM, "make", str(folder / "source"), *options))
         yield studio
@@ -152,7 +154,7 @@ def test_four_workers_killed_and_given_everything_three_times_and_a_new_queue_le
 
 @pytest.mark.parametrize(
     ("studio", "fault"),
-    [("sqlite", "killing"), ("sqlite", "stuck"), ("postgresql", "killing")],
+    [("sqlite", "stuck"), ("postgresql", "killing")],
     indirect=["studio"],
 )
 def test_an_image_that_ends_its_workers_is_named_and_the_others_are_kept(studio, log, fault):
@@ -219,10 +221,11 @@ def test_a_disk_that_is_full_and_then_has_room_again_changes_nothing(studio, und
 
 @pytest.mark.parametrize("studio", ["postgresql"], indirect=True)
 def test_every_fault_of_the_table_ends_as_well_on_postgresql(studio):
-    """The tests in one process, which otherwise run on SQLite."""
+    """The tests in one process, which otherwise run on SQLite; without two that take their time and no database."""
     url = reachable.database_url(f"{urlsplit(studio.environment['DATABASE_URL']).path[1:]}_faults")
     environment = {"DATABASE_URL_OF_TESTS": url, "SECRET_KEY": "tests only", "REQUIRE_SERVICES": ""}
     faults = replace(studio, environment=environment)
-    ran = faults.run("-m", "pytest", "tests/unit/test_preparation_faults.py", "-q", "-p", "no:cacheprovider")
+    options = ["-q", "-p", "no:cacheprovider", "-k", "not thousand and not hanging"]
+    ran = faults.run("-m", "pytest", "tests/unit/test_preparation_faults.py", *options)
     assert ran.returncode == 0, ran.stdout[-3000:]
     assert "skipped" not in ran.stdout
