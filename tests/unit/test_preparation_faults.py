@@ -72,7 +72,7 @@ def test_workers_leave_what_the_foreground_leaves(study, undisturbed, workers):
     assert fingerprint() == undisturbed
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_lost_repeated_and_late_messages_and_killed_workers_change_nothing(
     study, undisturbed, workers, monkeypatch, seed
 ):
