@@ -178,7 +178,7 @@ def release(ids: Sequence[int] | None = None) -> int:
         held = held.filter(pk__in=ids)
     marks = set(held.values_list("worker", flat=True))
     dead = [mark for mark in marks if not _is_running(int(mark.rsplit(":", 2)[1]))]
-    return held.filter(worker__in=dead).update(leased_until=Now()) if dead else 0
+    return held.filter(worker__in=dead).update(state=State.PENDING, leased_until=None) if dead else 0
 
 
 def _is_running(pid: int) -> bool:

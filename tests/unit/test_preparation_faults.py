@@ -16,7 +16,6 @@ from random import Random
 import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from explainers.lime import Lime
@@ -285,14 +284,7 @@ def test_an_image_that_kills_its_workers_is_found_by_its_attempts(study, undistu
     monkeypatch.setattr(kind, "compute", compute)
     monkeypatch.setattr(execution, "_give_back", lambda mark: None)
     ask(study, workers)
-    for _ in range(5):
-        try:
-            workers.work()
-        except Killed:
-            workers.let_leases_end()
-            time.sleep(0.002)
-        workers.sweep()
-    workers.work()
+    workers.work_and_be_replaced(kills=3)
     study.refresh_from_db()
     # Together once, and then alone: so it is known which of them it was.
     assert killed == [N - 64, 1, 1]
@@ -323,15 +315,7 @@ def test_neighbours_of_an_image_that_kills_its_workers_outlive_a_kill_of_their_o
     monkeypatch.setattr(kind, "compute", compute)
     monkeypatch.setattr(execution, "_give_back", lambda mark: None)
     ask(study, workers)
-    for _ in range(3 * N):
-        try:
-            workers.work()
-        except Killed:
-            workers.let_leases_end()
-            time.sleep(0.002)
-        workers.sweep()
-        if not workers.messages:
-            break
+    workers.work_and_be_replaced(kills=N)
     study.refresh_from_db()
     assert len(unlucky) == N - 64 - 1
     assert study.state == Study.State.DRAFT
@@ -346,7 +330,6 @@ def test_a_worker_that_read_the_rows_long_ago_takes_no_crowd_of_which_one_may_be
     for _ in range(5):
         execution.claim(ids[:50], "killed")
         workers.let_leases_end()
-        time.sleep(0.002)
     assert execution.bury() == 0
     assert set(Artifact.objects.filter(pk__in=ids[:50]).values_list("attempts", flat=True)) == {1}
 
@@ -359,7 +342,6 @@ def test_what_a_killed_process_of_this_machine_held_is_rung_for_at_the_next_swee
     ids = list(Artifact.objects.values_list("pk", flat=True))
     assert execution.claim(ids, f"{socket.gethostname()}:{gone.pid}").pks == set(ids)
     workers.messages.clear()
-    time.sleep(0.002)
     workers.sweep()
     workers.work()
     assert fingerprint() == undisturbed
@@ -459,7 +441,7 @@ def test_a_lease_that_ran_out_is_taken_over(study, workers):
     workers.answer()
     ids = list(Artifact.objects.values_list("pk", flat=True))
     execution.claim(ids, "gone")
-    Artifact.objects.update(leased_until=Now() - timedelta(seconds=1))
+    workers.let_leases_end()
     assert execution.claim(ids[:1], "other").pks == {ids[0]}
     assert execution.claim(ids, "other").pks == set()
 
