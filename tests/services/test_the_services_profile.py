@@ -4,6 +4,7 @@ PostgreSQL and Redis are real; moto stands for the bucket.
 """
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -35,6 +36,7 @@ PORT = 8000
 def bucket():
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     yield "http://{}:{}".format(*server.get_host_and_port())
@@ -114,6 +116,7 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
     redis.Redis.from_url(services["BROKER_URL"]).flushdb()
     installation = replace(installation, environment={**installation.environment, **services})
     assert installation.manage("make_bucket") == "made the bucket\n"
+    let_everybody_read_pictures(bucket)
     done(installation.run(*PROGRAM, "make", str(tmp_path / "source"), "--images", "40"))
     installation.manage("prepare", "study")
     undisturbed = json.loads(done(installation.run(*PROGRAM, "fingerprint")))
@@ -147,6 +150,17 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
         assert status == 200
         assert picture.startswith(b"\x89PNG")
         assert "immutable" in headers["Cache-Control"]
+        ((files,),) = installation.rows("SELECT files FROM studies_artifact WHERE kind = 'prediction' LIMIT 1")
+        assert get(f"{bucket}/quorum/{files['hidden']}")[0] == 403
+
+
+def let_everybody_read_pictures(endpoint: str) -> None:
+    """What docs/how-to/run-with-services.md says of a bucket that browsers are sent to."""
+    import boto3
+
+    policy = re.search(r"```json\n(.*?)```", (ROOT / "docs/how-to/run-with-services.md").read_text(), re.DOTALL)[1]
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=endpoint, **keys).put_bucket_policy(Bucket="quorum", Policy=policy)
 
 
 @pytest.fixture
