@@ -1,24 +1,29 @@
 """How much of the bare method's throughput is left when a study is prepared through the workbench.
 
-Predictions of ResNet-18 at 224 × 224 from JPEG files: the bare side decodes, and asks the network in the same batches,
-one after the other, and keeps nothing; the workbench decodes ahead, writes every result to the disk and marks its row.
-`share` is the workbench's images a second over the bare side's.
+Predictions, attacks (IFGSM) and explanations (LIME) of ResNet-18 at 224 × 224 from JPEG files: the bare side decodes
+and calls the method on batches, one after the other, and keeps nothing; the workbench decodes ahead, writes each result
+to the disk and marks its row.  `share` is the workbench's images a second over the bare side's.
 
-    .venv/bin/python -m benchmarks.prepare_throughput --images 192
+    .venv/bin/python -m benchmarks.prepare_throughput
 """
 
 import argparse
 import io
-import json
 import os
 import tempfile
-import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=192)
+    parser.add_argument("--predictions", type=int, default=192, help="how many images")
+    parser.add_argument("--attacks", type=int, default=16, help="how many images")
+    parser.add_argument("--explanations", type=int, default=8, help="how many images")
+    parser.add_argument("--samples", type=int, default=100, help="LIME's masks for each image")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -28,7 +33,9 @@ def main() -> None:
         import django
 
         django.setup()
-        print(json.dumps({"benchmark": "prepare_throughput", **vars(given), **measure(Path(folder), given)}))
+        from benchmarks.measure import tell
+
+        tell("prepare_throughput", given, **measure(Path(folder), given))
 
 
 def measure(folder: Path, given: argparse.Namespace) -> dict:
@@ -38,7 +45,8 @@ def measure(folder: Path, given: argparse.Namespace) -> dict:
     from safetensors.torch import save_file
     from torchvision import models
 
-    from benchmarks.measure import MEAN, STD, photograph
+    from benchmarks.measure import MEAN, STD, alternating, photograph
+    from explainers import base, images
     from studies import catalogue, storage
     from studies.models import Artifact
     from studies.models import Image as Photograph
@@ -48,7 +56,7 @@ def measure(folder: Path, given: argparse.Namespace) -> dict:
     call_command("migrate", verbosity=0)
     place = folder / "photographs" / "thing"
     place.mkdir(parents=True)
-    for n in range(given.images):
+    for n in range(max(given.predictions, given.attacks, given.explanations)):
         file = io.BytesIO()
         Image.fromarray(photograph()).resize((500, 375)).rotate(n / 4).save(file, format="JPEG", quality=90)
         (place / f"{n:05}.jpg").write_bytes(file.getvalue())
@@ -66,33 +74,69 @@ def measure(folder: Path, given: argparse.Namespace) -> dict:
         preprocessing=preprocessing,
     )
     network = sources.classifier(row.digest)
-    size = kinds.get("prediction").batch
-    from explainers import images
+    device, bench = network.mean.device, Bench()
+    everything = list(bench.images("net"))
+    files = dict(Photograph.objects.values_list("sha256", "file"))
+    attack = {"method": "ifgsm", "parameters": {}}
+    lime = {"method": "lime", "parameters": {"n_samples": given.samples}}
+    ifgsm, explainer = base.get("attack", "ifgsm")(), base.get("explainer", "lime")(n_samples=given.samples)
+    pictures = list(bench.pictures("net", everything[: given.explanations]))
+    questions = [(picture, picture.image.label) for picture in pictures]
 
-    def bare() -> None:
-        files = list(Photograph.objects.values_list("file", flat=True))
-        for start in range(0, len(files), size):
-            batch = [images.load(storage.read(f), resize=256, crop=224) for f in files[start : start + size]]
-            network.predict(images.to_tensor(batch).to(network.mean.device))
+    def photographs(kind: str, number: int) -> Iterator[list[np.ndarray]]:
+        size = kinds.get(kind).batch
+        for start in range(0, number, size):
+            some = everything[start : min(start + size, number)]
+            yield [images.load(storage.read(files[one.sha256]), resize=256, crop=224) for one in some]
 
-    def workbench() -> None:
-        bench = Bench()
-        for _ in bench.predictions("net", bench.images("net")):
-            pass
+    def bare_predictions() -> None:
+        for batch in photographs("prediction", given.predictions):
+            network.predict(images.to_tensor(batch).to(device))
 
-    seconds: dict[str, list[float]] = {"bare": [], "workbench": []}
-    for number in range(4):
-        for name, run in (("bare", bare), ("workbench", workbench)):
-            Artifact.objects.all().delete()
-            for file in list(storage.names("artifacts")):
-                (folder / "media" / file).unlink()
-            started = time.perf_counter()
-            run()
-            if number:
-                seconds[name].append(time.perf_counter() - started)
-    rates = {name: given.images / sorted(values)[len(values) // 2] for name, values in seconds.items()}
-    share = round(rates["workbench"] / rates["bare"], 3)
-    return {"images_a_second": {name: round(rate, 2) for name, rate in rates.items()}, "share": share}
+    def bare_attacks() -> None:
+        for batch in photographs("attack", given.attacks):
+            labels = torch.zeros(len(batch), dtype=torch.int64, device=device)
+            ifgsm.attack(network, images.to_tensor(batch).to(device), labels)
+
+    def bare_explanations() -> None:
+        size = kinds.get("explanation").batch
+        for start in range(0, len(questions), size):
+            some = questions[start : start + size]
+            batch = images.to_tensor([images.load(storage.read(picture.file)) for picture, _ in some]).to(device)
+            labels = torch.tensor([label for _, label in some], device=device)
+            explainer.explain(network, batch, labels, seeds=range(len(some)))
+
+    def anew(kind: str, results: Callable[[], Iterable[object]]) -> Callable[[], None]:
+        """Through the workbench, with nothing of that kind known or stored."""
+
+        def run() -> None:
+            rows = Artifact.objects.filter(kind=kind)
+            for stored in rows.values_list("files", flat=True):
+                for name in stored.values():
+                    (folder / "media" / name).unlink(missing_ok=True)
+            rows.delete()
+            for _ in results():
+                pass
+
+        return run
+
+    sides = {
+        "predictions": (
+            bare_predictions,
+            anew("prediction", lambda: bench.predictions("net", everything[: given.predictions])),
+        ),
+        "attacks": (
+            bare_attacks,
+            anew("attack", lambda: bench.attacks("net", everything[: given.attacks], attack)),
+        ),
+        "explanations": (bare_explanations, anew("explanation", lambda: bench.explanations("net", questions, lime))),
+    }
+    found = {}
+    for what, (bare, workbench) in sides.items():
+        seconds = alternating({"bare": bare, "workbench": workbench}, given.rounds)
+        rates = {name: round(getattr(given, what) / value, 2) for name, value in seconds.items()}
+        found[what] = {"images_a_second": rates, "share": round(seconds["bare"] / seconds["workbench"], 3)}
+    return found
 
 
 if __name__ == "__main__":

@@ -122,6 +122,8 @@ DEVICE = env.text("DEVICE")  # empty: cuda where there is one, else cpu
 # Seconds after which the work of a worker that went silent is given to another; no batch may take longer.
 WORK_LEASE = int(env.text("WORK_LEASE", "600"))
 SWEEP_SECONDS = 30
+# Sweeps that no worker was there for are forgotten, but not by one whose clock is an hour off.
+FORGET_SWEEPS_SECONDS = 3 * 3600
 CELERY_BROKER_URL = BROKER_URL or "filesystem://localhost/"
 if CELERY_BROKER_URL.startswith("filesystem://"):
     _queue = DATA_DIR / "queue"
@@ -146,7 +148,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "studies.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    "sweep": {"task": "studies.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": FORGET_SWEEPS_SECONDS}},
 }
 
 # --- The researcher's desk --------------------------------------------------------------------------------------------

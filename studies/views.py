@@ -41,6 +41,7 @@ CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {' '.join(PICTURE_SOURCES)}; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+KEEP_FOR_EVER = "public, max-age=31536000, immutable"
 PICTURE_NAME = re.compile(r"artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.png")
 
 
@@ -319,6 +320,6 @@ def picture(request: HttpRequest, name: str) -> HttpResponse:
         except FileNotFoundError:
             raise Http404 from None
         response = HttpResponse(content, content_type="image/png")
-    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    response.headers["Cache-Control"] = KEEP_FOR_EVER
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -7,5 +7,7 @@ import tempfile
 
 for variable in ("DATABASE_URL", "BROKER_URL", "STORAGE_URL", "CACHE_URL", "SITE_URL", "ALLOWED_HOSTS", "DEBUG"):
     os.environ.pop(variable, None)
+# For tests/services, which has some of the others run on PostgreSQL.
+os.environ["DATABASE_URL"] = os.environ.pop("DATABASE_URL_OF_TESTS", "")
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="quorum-tests-")
 atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)

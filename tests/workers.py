@@ -1,5 +1,6 @@
 """Workers without processes: what is rung for is kept in a list, and answered when, and as often as, a test wants."""
 
+from datetime import timedelta
 from random import Random
 
 from django.db.models.functions import Now
@@ -41,6 +42,18 @@ class Workers:
             self.answer(times=times)
         raise AssertionError("the workers never come to an end")
 
+    def work_and_be_replaced(self, *, kills: int) -> None:
+        """Until nothing is left to do, another worker coming for each that is killed."""
+        for _ in range(kills + 1):
+            try:
+                self.work()
+            except Killed:
+                self.let_leases_end()
+            self.sweep()
+            if not self.messages:
+                return
+        raise AssertionError(f"killed more than {kills} times")
+
     def sweep(self) -> None:
         workers.sweep()
 
@@ -63,4 +76,5 @@ class Workers:
                     self.let_leases_end()
 
     def let_leases_end(self) -> None:
-        Artifact.objects.filter(state=Artifact.State.RUNNING).update(leased_until=Now())
+        running = Artifact.objects.filter(state=Artifact.State.RUNNING)
+        running.update(leased_until=Now() - timedelta(seconds=1))

@@ -162,6 +162,7 @@ class StudyAdmin(ModelAdmin):
             "texts_change": study.state in lifecycle.NOT_YET_OPEN,
             "report": report_of(study.preparation),
             "preparation": status.stages(study),
+            "failures": status.failures(study),
         }
 
 
@@ -170,5 +171,5 @@ def preparing(admin: StudyAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     study = row(admin, request, pk, "view")
     if study.state != Study.State.PREPARING:
         return HttpResponse(headers={"HX-Refresh": "true"})
-    context = {"study": study, "preparation": status.stages(study)}
+    context = {"study": study, "preparation": status.stages(study), "failures": status.failures(study)}
     return HttpResponse(render_to_string("admin/studies/study/preparing.html", context))

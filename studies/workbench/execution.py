@@ -1,21 +1,23 @@
 """Computing artifacts: claim, compute, write, mark; in that order, so that any of it may be repeated.
 
 A worker claims a batch by compare-and-set under a lease.  The attempt is counted before the work, so that an image that
-kills its worker is found out: the last of MAX_ATTEMPTS is alone, and takes no other image with it.  Times are the
-database's, so that a worker whose clock is wrong does no harm.
+kills its worker is found out: whatever was tried before is tried alone, so that of MAX_ATTEMPTS all but the first are,
+and no image is given up for another's sake.  Times are the database's, so that a worker whose clock is wrong does no
+harm.
 """
 
+import faulthandler
 import logging
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -36,6 +38,10 @@ State = Artifact.State
 
 MAX_ATTEMPTS = 3
 LEASE = timedelta(seconds=settings.WORK_LEASE)
+#: A batch is about so long where the results are slow: between two batches a worker notices that it was called off.
+BATCH_SECONDS = 30
+#: File descriptor of the process's own standard error, whatever a worker makes of `sys.stderr`.
+STANDARD_ERROR = 2
 #: What is no recipe's fault: it is tried again later, and no attempt is counted.
 OUTAGES = (OSError, DatabaseError, MemoryError)
 
@@ -84,67 +90,95 @@ def work_off(
     Raises one of OUTAGES where results cannot be computed or kept for now; what was begun is given back.
     """
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    batches = list(_batches(ids))
-    loading = _begin(batches[0]) if batches else None
-    for number, batch in enumerate(batches):
+    pace: dict[tuple[str, str], float] = {}
+    batches = _batches(ids, pace)
+    upcoming = next(batches, None)
+    loading = _begin(upcoming) if upcoming else None
+    while upcoming:
+        batch, loaded = upcoming, loading
         if time.monotonic() > until:
-            return [work.pk for rest in batches[number:] for work in rest]
+            return [work.pk for rest in (batch, *batches) for work in rest]
         _get_ready(batch[0])
         mine = claim([work.pk for work in batch], worker, only_wanted=only_wanted)
-        loaded, loading = loading, None
-        if mine:
-            ready = {work.pk: one for work, one in zip(batch, loaded, strict=True)} if loaded else {}
-            work = [work for work in batch if work.pk in mine]
-            # The next batch is read and decoded while this one is computed.
-            loading = _begin(batches[number + 1]) if number + 1 < len(batches) else None
-            _run(work, [ready[w.pk] for w in work] if loaded else None, worker)
-        elif number + 1 < len(batches):
-            loading = _begin(batches[number + 1])
-        if progress and mine:
-            progress(len(mine))
+        # The next batch is read and decoded while this one is computed.
+        upcoming = next(batches, None)
+        loading = _begin(upcoming) if upcoming else None
+        if mine.pks:
+            ready = [one for work, one in zip(batch, loaded, strict=True) if work.pk in mine.pks] if loaded else None
+            pace[_together(batch[0])] = _run([work for work in batch if work.pk in mine.pks], ready, mine.mark)
+            if progress:
+                progress(len(mine.pks))
     return []
 
 
-def _batches(ids: Sequence[int]) -> Iterator[list[Work]]:
-    """The undone ones in batches of one kind that can be computed at once; what has one try left, alone, at the end."""
+def _batches(ids: Sequence[int], pace: Mapping[tuple[str, str], float]) -> Iterator[list[Work]]:
+    """The undone ones in batches of one kind that can be computed at once; what was tried before, alone, at the end.
+
+    pace: seconds a result, measured meanwhile; where nothing is known a batch is as small as is sensible.
+    """
     fields = ("pk", "digest", "kind", "recipe", "attempts")
     rows = Artifact.objects.filter(pk__in=ids, state__in=[State.PENDING, State.RUNNING]).order_by("pk")
     groups: dict[tuple[str, str], list[Work]] = {}
     alone = []
     for row in patiently(lambda: list(rows.values_list(*fields))):
         work = Work(*row)
-        if work.attempts >= MAX_ATTEMPTS - 1:
+        if work.attempts:
             alone.append([work])
         else:
-            groups.setdefault((work.kind, kinds.get(work.kind).together(work.recipe)), []).append(work)
-    for (kind, _), group in groups.items():
-        size = kinds.get(kind).batch
-        yield from (group[start : start + size] for start in range(0, len(group), size))
+            groups.setdefault(_together(work), []).append(work)
+    for together, group in groups.items():
+        kind, start = kinds.get(together[0]), 0
+        while start < len(group):
+            fitting = int(BATCH_SECONDS / pace[together]) if together in pace else 0
+            size = min(max(fitting, getattr(kind, "least", kind.batch)), kind.batch)
+            yield group[start : start + size]
+            start += size
     yield from alone
 
 
-def claim(ids: Sequence[int], worker: str, *, only_wanted: bool = False) -> set[int]:
-    """Take those of the artifacts that nobody is computing, under a lease; attempts are counted before the work."""
+def _together(work: Work) -> tuple[str, str]:
+    return work.kind, kinds.get(work.kind).together(work.recipe)
+
+
+class Claim(NamedTuple):
+    """The artifacts that were taken, and the mark of this very claim in their rows."""
+
+    mark: str
+    pks: set[int]
+
+
+def claim(ids: Sequence[int], worker: str, *, only_wanted: bool = False) -> Claim:
+    """Take those of the artifacts that nobody is computing, under a lease; attempts are counted before the work.
+
+    Of several only those are taken that were never tried: that may have changed since somebody looked.
+    """
     rows = Artifact.objects.filter(free(), pk__in=ids)
+    if len(ids) > 1:
+        rows = rows.filter(attempts=0)
     if only_wanted:
         rows = rows.filter(wanted())
 
-    def compare_and_set() -> set[int]:
+    def compare_and_set() -> Claim:
         bury(ids)
-        # A mark of this very claim, so that of two workers who are given the same ids each artifact goes to one.
+        # Its own, so that of two workers who are given the same ids each artifact goes to one.
         mark = f"{worker}:{time.monotonic_ns()}"
         rows.update(state=State.RUNNING, worker=mark, leased_until=Now() + LEASE, attempts=F("attempts") + 1)
-        return set(Artifact.objects.filter(pk__in=ids, worker=mark).values_list("pk", flat=True))
+        return Claim(mark, set(Artifact.objects.filter(pk__in=ids, worker=mark).values_list("pk", flat=True)))
 
     return patiently(compare_and_set)
 
 
-def release(ids: Sequence[int]) -> int:
-    """Free what processes of this machine held that are no longer there: their leases need not be waited for."""
-    held = Artifact.objects.filter(pk__in=ids, state=State.RUNNING, worker__startswith=f"{socket.gethostname()}:")
+def release(ids: Sequence[int] | None = None) -> int:
+    """Free what processes of this machine held that are no longer there: their leases need not be waited for.
+
+    Of all artifacts where no ids are given.  Returns how many.
+    """
+    held = Artifact.objects.filter(state=State.RUNNING, worker__startswith=f"{socket.gethostname()}:")
+    if ids is not None:
+        held = held.filter(pk__in=ids)
     marks = set(held.values_list("worker", flat=True))
     dead = [mark for mark in marks if not _is_running(int(mark.rsplit(":", 2)[1]))]
-    return held.filter(worker__in=dead).update(leased_until=Now()) if dead else 0
+    return held.filter(worker__in=dead).update(state=State.PENDING, leased_until=None) if dead else 0
 
 
 def _is_running(pid: int) -> bool:
@@ -166,7 +200,8 @@ def bury(ids: Sequence[int] | None = None) -> int:
         state=State.FAILED,
         leased_until=None,
         finished_at=Now(),
-        error=f"its computation ended its worker {MAX_ATTEMPTS} times without a result (out of memory, or killed)",
+        error=f"its computation ended its worker {MAX_ATTEMPTS} times without a result "
+        "(out of memory, stuck, or killed)",
     )
 
 
@@ -187,25 +222,29 @@ def _begin(batch: Sequence[Work]) -> list[Any] | None:
         return None
 
 
-def _run(batch: Sequence[Work], loaded: list[Any] | None, worker: str) -> None:
+def _run(batch: Sequence[Work], loaded: list[Any] | None, mark: str) -> float:
+    """Seconds that one of the results took, on average."""
     started = time.monotonic()
     try:
         outcomes = _outcomes(batch, loaded)
-        seconds = (time.monotonic() - started) / len(batch)
+        seconds = max(time.monotonic() - started, 1e-6) / len(batch)
         _keep(batch, outcomes, seconds)
     except BaseException:
         # An interrupted batch goes back at once, its attempt not counted; one that ends its process is found by its
         # lease.
-        _give_back(batch)
+        _give_back(mark)
         raise
+    return seconds
 
 
-def _give_back(batch: Sequence[Work]) -> None:
-    running = Artifact.objects.filter(pk__in=[work.pk for work in batch], state=State.RUNNING)
+def _give_back(mark: str) -> None:
+    running = Artifact.objects.filter(worker=mark, state=State.RUNNING)
     try:
-        running.update(state=State.PENDING, leased_until=None, attempts=F("attempts") - 1)
+        given = running.update(state=State.PENDING, leased_until=None, attempts=F("attempts") - 1)
     except DatabaseError:
-        log.warning("%d artifacts could not be given back; they are free when their lease ends", len(batch))
+        log.warning("what was begun could not be given back; it is free when its lease ends")
+    else:
+        log.info("gave back %d artifacts", given)
 
 
 def _outcomes(batch: Sequence[Work], loaded: list[Any] | None) -> list[kinds.Result | kinds.Failure]:
@@ -268,7 +307,10 @@ def _one_line(error: BaseException) -> str:
 
 @contextmanager
 def _within(limit: timedelta) -> Iterator[None]:
-    """Interrupt what takes longer than its lease, when others would take it over anyway; needs the main thread."""
+    """Interrupt what takes longer than its lease, when others would take it over anyway; needs the main thread.
+
+    What does not come back to Python even then, stuck in compiled code, ends its process with a traceback of where.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -278,8 +320,10 @@ def _within(limit: timedelta) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, limit.total_seconds() * 0.9)
+    faulthandler.dump_traceback_later(limit.total_seconds(), exit=True, file=STANDARD_ERROR)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -5,7 +5,7 @@ Only workers and commands call this; torch is imported when a classifier is load
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -25,7 +25,6 @@ from .kinds import Failure
 
 if TYPE_CHECKING:
     from explainers.classifiers import Classifier as Network
-    from explainers.superpixels import Segmenter
 
 
 AS_IT_IS = {"resize": None, "crop": None}
@@ -40,9 +39,19 @@ def load_photographs(recipes: Sequence[Mapping[str, Any]], preprocessing: Mappin
     return [_decoders().submit(pixels, files.get(r["image"]), preprocessing or r) for r in recipes]
 
 
-def load_pictures(names: Iterable[str]) -> list[Loading]:
-    """Begin to decode pictures that were made before, pixel by pixel as they were stored."""
-    return [_decoders().submit(pixels, name, AS_IT_IS) for name in names]
+def load_pictures(names: Iterable[str], then: Callable[[np.ndarray], None] | None = None) -> list[Loading]:
+    """Begin to decode pictures that were made before, pixel by pixel as they were stored.
+
+    then: what is done with each before anybody gets it, in the thread that decoded it.
+    """
+
+    def decode(name: str) -> np.ndarray | Failure:
+        decoded = pixels(name, AS_IT_IS)
+        if then and not isinstance(decoded, Failure):
+            then(decoded)
+        return decoded
+
+    return [_decoders().submit(decode, name) for name in names]
 
 
 def image_files(digests: Iterable[str]) -> dict[str, str]:
@@ -103,15 +112,6 @@ def device() -> str:
     import torch
 
     return settings.DEVICE or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@cache
-def segmenter() -> "Segmenter":
-    """Where superpixels come from: beside a GPU the other cores cut ahead of it; a CPU has enough to do already."""
-    from explainers.superpixels import Segmenter
-
-    spare = (os.cpu_count() or 1) - 1
-    return Segmenter(workers=min(spare, 8) if device().startswith("cuda") else 0)
 
 
 @cache

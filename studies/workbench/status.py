@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Avg, Count, Min, Q
 
-from studies.models import Artifact, Study
+from studies.models import Artifact, Image, Study
 
 State = Artifact.State
 
@@ -44,3 +45,27 @@ def stages(study: Study) -> list[Stage]:
     )
     first = {row["kind"]: row["first"] for row in kinds.annotate(first=Min("pk"))}
     return [Stage(**row) for row in sorted(rows, key=lambda row: first[row["kind"]])]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A result that cannot be had: of which image, by its path below the imported folder or empty, and why."""
+
+    image: str
+    error: str
+
+
+def failures(study: Study, *, most: int = 5) -> list[Failed]:
+    """The first of what failed so far."""
+    rows = Artifact.objects.filter(studies=study, state=State.FAILED).order_by("pk")[:most]
+    return [Failed(_image_of(study, row.recipe), row.error) for row in rows]
+
+
+def _image_of(study: Study, recipe: dict[str, Any]) -> str:
+    sha256 = recipe.get("image")
+    if "picture" in recipe:
+        # A picture that was made before, of an image.
+        made = Artifact.objects.filter(studies=study, files__picture=recipe["picture"]).order_by("pk").first()
+        sha256 = made.recipe.get("image") if made else None
+    images = Image.objects.filter(sha256=sha256, image_set__classifiers__name=study.design["classifier"])
+    return images.values_list("path", flat=True).first() or ""

@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 State = Artifact.State
 
-#: A chunk hands back what it has not begun by then, so that every task is short.
-DEADLINE_SECONDS = 120
+#: A chunk hands back what it has not begun by then, so that with its last batch it takes two minutes at most.
+DEADLINE_SECONDS = 90
 
 
 def compute(ids: Sequence[int]) -> None:
@@ -38,6 +38,8 @@ def sweep() -> None:
 
     A queue in which messages wait has lost nothing that will not be missed when it is empty.
     """
+    if released := execution.release():
+        log.warning("took over %d artifacts from processes that are gone", released)
     if buried := execution.bury():
         log.warning("gave up on %d artifacts that ended their workers", buried)
     wanted = Artifact.objects.filter(execution.free(), execution.wanted())

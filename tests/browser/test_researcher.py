@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from config.celery import app
 from explainers.images import encode_png
-from studies.models import Study
+from studies.models import Artifact, Image, Study
 from studies.workbench import doorbell
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -137,6 +137,35 @@ def test_from_the_login_to_the_results(browse, classifier, tmp_path):
         analysis = json.loads(archive.read(name))
     assert analysis["rectified_error"]["estimate"] == 0
     assert Study.objects.get().state == Study.State.CLOSED
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_while_a_study_is_prepared_its_page_shows_what_failed_and_lets_it_be_called_off(browse, classifier, width):
+    page = browse(viewport={"width": width, "height": 844})
+    log_in(page)
+    design(page)
+    page.get_by_role("button", name="Prepare").click()
+    study = Study.objects.get()
+    image = study_images(study)[0]
+    long = "damaged or cut short: " + "image file is truncated, " * 6
+    fails = Artifact(digest="a", kind="prediction", recipe={"image": image.sha256}, state="failed", error=long)
+    waits = Artifact(digest="b", kind="prediction", recipe={}, state="pending")
+    study.artifacts.set(Artifact.objects.bulk_create([fails, waits]))
+    # The page asks by itself: nothing is loaded here.
+    expect(page.get_by_text("0 of 2, 1 failed")).to_be_visible()
+    expect(page.get_by_label("What failed")).to_contain_text(f"{image.path} damaged or cut short")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.get_by_role("button", name="Prepare again").click()
+    expect(page.get_by_text("A worker prepares the study now.")).to_be_visible()
+    page.get_by_role("button", name="Call it off").click()
+    expect(page.get_by_text("It is not prepared. Its preparation was called off")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    study.refresh_from_db()
+    assert study.state == Study.State.DRAFT
+
+
+def study_images(study: Study) -> list[Image]:
+    return list(Image.objects.filter(image_set__classifiers__name=study.design["classifier"]).order_by("path"))
 
 
 @pytest.mark.parametrize("width", [390, 1280])

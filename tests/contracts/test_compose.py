@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from django.urls import reverse
+
+from studies import views
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
-WANTED = {"web", "worker", "worker-gpu", "beat", "postgres", "redis", "storage"}
+WANTED = {"front", "web", "worker", "worker-gpu", "beat", "postgres", "redis", "storage"}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,31 @@ def test_no_secret_has_a_default(compose):
     asked = re.findall(r"\$\{(\w*(?:SECRET|PASSWORD|KEY)\w*)(:\?|[^}]*)", text)
     assert {name for name, _ in asked} == {"SECRET_KEY", "POSTGRES_PASSWORD", "STORAGE_KEY", "STORAGE_SECRET"}
     assert {how for _, how in asked} == {":?"}
+
+
+def test_the_front_serves_pictures_of_studies_as_files_and_nothing_else(compose):
+    """Their addresses and headers are those of the program; whatever else is asked for is its business."""
+    front = compose["configs"]["front"]["content"].replace("$$", "$")
+    (pattern,) = re.findall(r'location ~ "([^"]+)"', front)
+    picture = f"artifacts/{'ab'}/{'0' * 64}.png"
+    assert views.PICTURE_NAME.fullmatch(picture)
+    assert re.search(pattern, reverse("studies:picture", args=[picture]))[1] == picture
+    for other in (
+        picture.replace(".png", ".npy"),
+        picture.replace("artifacts", "images"),
+        f"{picture}/..",
+        "x" + picture,
+    ):
+        assert not re.search(pattern, reverse("studies:picture", args=[other]))
+    assert f'add_header Cache-Control "{views.KEEP_FOR_EVER}"' in front
+    bucket = re.search(r"@(\w+)\?", compose["services"]["web"]["environment"]["STORAGE_URL"])[1]
+    assert f"root /objects/{bucket};" in front
+    assert "pictures:/objects:ro" in compose["services"]["front"]["volumes"]
+    assert "pictures:/objects" in compose["services"]["storage"]["volumes"]
+
+
+def test_only_the_front_is_reached_from_outside(compose):
+    assert [name for name, service in compose["services"].items() if "ports" in service] == ["front"]
 
 
 def test_every_variable_that_reaches_the_program_is_one_of_its_settings(compose):

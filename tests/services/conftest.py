@@ -1,9 +1,12 @@
 """Installations of their own, on each engine, for tests that start real processes."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,10 @@ class Installation:
 
     engine: str
     environment: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.environment["DATA_DIR"])
 
     def run(self, *command: str, timeout: float = 300) -> subprocess.CompletedProcess:
         """A Python program of this checkout (`-m module …` or `manage.py …`), with this installation's settings."""
@@ -38,18 +45,38 @@ class Installation:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def rows(self, query: str) -> list[tuple]:
+        """What the database answers, whatever the processes are doing."""
+        import psycopg
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def installation(request, tmp_path):
-    """An empty installation on SQLite, then one on PostgreSQL."""
-    environment = {"DATA_DIR": str(tmp_path), "SECRET_KEY": "tests only", "DATABASE_URL": "", "BROKER_URL": ""}
-    if request.param == "sqlite":
-        yield Installation("sqlite", environment)
+        if self.engine == "sqlite":
+            connection = sqlite3.connect(self.folder / "quorum.sqlite3", timeout=30)
+        else:
+            connection = psycopg.connect(self.environment["DATABASE_URL"])
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def installed(engine: str, folder: Path) -> Iterator[Installation]:
+    """An empty installation that is gone afterwards."""
+    environment = {"DATA_DIR": str(folder), "SECRET_KEY": "tests only", "DATABASE_URL": "", "BROKER_URL": ""}
+    if engine == "sqlite":
+        yield Installation(engine, environment)
         return
     name = f"quorum_{uuid.uuid4().hex[:12]}"
     with reachable.postgresql() as server:
         server.execute(f"CREATE DATABASE {name}")
         try:
-            yield Installation("postgresql", {**environment, "DATABASE_URL": reachable.database_url(name)})
+            yield Installation(engine, {**environment, "DATABASE_URL": reachable.database_url(name)})
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def installation(request, tmp_path):
+    """An empty installation on SQLite, then one on PostgreSQL."""
+    with installed(request.param, tmp_path) as one:
+        yield one

@@ -1,7 +1,7 @@
 """A study to prepare, made through the real imports, and the fingerprint of what preparing it left behind.
 
-Run as a program, with the installation named by the environment.  Its classifier is a small convolutional network; a
-marked photograph makes it misbehave the way `--fault` says, in the very process that computes it.
+Run as a program, with the installation named by the environment.  Its classifier is a small convolutional network that
+is slow, or that a marked photograph makes misbehave, the way `--fault` says, in the very process that computes it.
 """
 
 import argparse
@@ -9,16 +9,24 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
+
+if TYPE_CHECKING:
+    from studies.models import Study
 
 CLASSES = ("bell", "fish", "grand_piano")
 MARKED = "fish/marked.png"
 
 
-def make(folder: Path, *, images: int, fault: str = "none", slug: str = "study") -> None:
-    """Import photographs, one of them marked, and the classifier; create a study that shows what it gets wrong."""
+def make(folder: Path, *, images: int, fault: str = "none", also: Sequence[str] = ()) -> None:
+    """Import photographs, one of them marked, and the classifier; create a study that shows what it gets wrong.
+
+    also: further faults, each with a classifier and a study of its name.
+    """
     from studies import lifecycle
     from studies.catalogue import import_images
     from tests.factories import make_picture
@@ -30,8 +38,24 @@ def make(folder: Path, *, images: int, fault: str = "none", slug: str = "study")
         path.write_bytes(make_picture(n))
     (folder / "photographs" / MARKED).write_bytes(marked_picture())
     import_images("things", folder / "photographs")
-    import_small("small", "things", folder, fault=fault)
-    lifecycle.create_study(slug=slug, protocol="rectified_labeling", design={"classifier": "small"})
+    for name, slug, wrong in (("small", "study", fault), *((one, one, one) for one in also)):
+        import_small(name, "things", folder, fault=wrong)
+        lifecycle.create_study(slug=slug, protocol="rectified_labeling", design={"classifier": name})
+
+
+def forget(study: "Study") -> None:
+    """All that was ever computed, so that the study is a draft as at first."""
+    from django.core.files.storage import default_storage
+
+    from studies import storage
+    from studies.models import Artifact
+
+    study.stimuli.all().delete()
+    Artifact.objects.all().delete()
+    for name in list(storage.names("artifacts")):
+        default_storage.delete(name)
+    type(study).objects.update(state=study.State.DRAFT, preparation={}, prepared_at=None, problem="")
+    study.refresh_from_db()
 
 
 def fingerprint(slug: str = "study") -> dict:
@@ -62,7 +86,19 @@ def fingerprint(slug: str = "study") -> dict:
     }
 
 
-def tend(seconds: float) -> None:
+def ask(slug: str, times: int) -> None:
+    """Forget what was computed and have workers prepare the study, each chunk rung for so many times."""
+    from studies import workbench
+    from studies.models import Study
+
+    study = Study.objects.get(slug=slug)
+    forget(study)
+    workbench.request(study)
+    for _ in range(times - 1):
+        workbench.replay(study.pk)
+
+
+def tend(slug: str, seconds: float) -> None:
     """Sweep every second, as beat would every half minute, until the study is prepared or cannot be."""
     from django.db import DatabaseError, connection
 
@@ -72,7 +108,7 @@ def tend(seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
-            if Study.objects.get().state != Study.State.PREPARING:
+            if Study.objects.get(slug=slug).state != Study.State.PREPARING:
                 return
             workbench.sweep()
         except DatabaseError:
@@ -92,16 +128,24 @@ def main() -> None:
     making.add_argument("folder", type=Path)
     making.add_argument("--images", type=int, default=200)
     making.add_argument("--fault", default="none", help="see tests.networks.FAULTS")
+    making.add_argument("--also", nargs="*", default=[], help="faults of further studies")
+    asking = what.add_parser("ask")
+    asking.add_argument("slug")
+    asking.add_argument("--times", type=int, default=1)
     what.add_parser("fingerprint")
     tending = what.add_parser("tend")
+    tending.add_argument("slug", nargs="?", default="study")
     tending.add_argument("--seconds", type=float, default=180)
     options = parser.parse_args()
     if options.what == "make":
         call_command("migrate", verbosity=0)
-        make(options.folder, images=options.images, fault=options.fault)
+        make(options.folder, images=options.images, fault=options.fault, also=options.also)
+    elif options.what == "ask":
+        ask(options.slug, options.times)
+    elif options.what == "tend":
+        tend(options.slug, options.seconds)
+        print(json.dumps(fingerprint(options.slug)))
     else:
-        if options.what == "tend":
-            tend(options.seconds)
         print(json.dumps(fingerprint()))
 
 

@@ -10,6 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -19,39 +21,49 @@ import pytest
 import redis
 
 from tests import reachable
+from tests.services.conftest import ROOT, Installation, installed
 from tests.services.relay import Relay
 from tests.services.workforce import Workforce
 
 pytestmark = pytest.mark.services
 
-IMAGES = 400
+IMAGES = 300
+KILLS = 3
+#: Long enough for a batch on a machine that is busy with other things.
+LEASE = "5"
 PROGRAM = ("-m", "tests.services.preparing")
+
+_undisturbed: list[dict] = []
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def studio(request, tmp_path_factory):
+    """An installation with a study to prepare and two that cannot be; its queue is of files, or in Redis."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with installed(request.param, folder) as plain:
+        queue = reachable.redis_url() if plain.engine == "postgresql" else ""
+        studio = replace(plain, environment={**plain.environment, "BROKER_URL": queue, "WORK_LEASE": LEASE})
+        options = ["--images", str(IMAGES), "--fault", "slow", "--also", "killing", "stuck"]
+        done(studio.run(*PROGRAM, "make", str(folder / "source"), *options))
+        yield studio
+        empty_the_queue(studio)
 
 
 @pytest.fixture
-def installation(installation):
-    """With a short lease, and with its queue: files beside SQLite, Redis beside PostgreSQL."""
-    environment = {**installation.environment, "WORK_LEASE": "3", "LOG_LEVEL": "INFO"}
-    if installation.engine == "postgresql":
-        environment["BROKER_URL"] = reachable.redis_url()
-        redis.Redis.from_url(environment["BROKER_URL"]).flushdb()
-    return replace(installation, environment=environment)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> dict:
-    """What preparing the same study in the foreground leaves behind, on SQLite."""
-    from tests.services.conftest import Installation
-
-    folder = tmp_path_factory.mktemp("foreground")
-    data = {"DATA_DIR": str(folder / "data"), "SECRET_KEY": "tests only", "DATABASE_URL": "", "BROKER_URL": ""}
-    alone = Installation("sqlite", data)
-    make(alone, folder)
-    alone.manage("prepare", "study")
-    found = json.loads(done(alone.run(*PROGRAM, "fingerprint")))
+def undisturbed(studio) -> dict:
+    """What preparing the study in the foreground leaves behind, on the engine that was there first."""
+    if not _undisturbed:
+        studio.manage("prepare", "study")
+        _undisturbed.append(json.loads(done(studio.run(*PROGRAM, "fingerprint"))))
+    found = _undisturbed[0]
     assert found["state"] == "ready"
     assert found["artifacts"]["done"] > IMAGES
     return found
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    return tmp_path / "workers.log"
 
 
 def done(process: subprocess.CompletedProcess) -> str:
@@ -59,114 +71,134 @@ def done(process: subprocess.CompletedProcess) -> str:
     return process.stdout
 
 
-def make(installation, folder: Path, *options: str) -> None:
-    source = folder / "source"
-    source.mkdir()
-    done(installation.run(*PROGRAM, "make", str(source), "--images", str(IMAGES), *options))
+def ask(studio: Installation, slug: str = "study", *, times: int = 1) -> None:
+    """Have workers prepare the study from nothing."""
+    empty_the_queue(studio)
+    done(studio.run(*PROGRAM, "ask", slug, "--times", str(times)))
 
 
-def log_of(folder: Path) -> Path:
-    return folder / "workers.log"
-
-
-def tended(installation) -> subprocess.Popen:
+@contextmanager
+def tended(studio: Installation, slug: str = "study") -> Iterator[subprocess.Popen]:
     """The sweeper, which ends with the preparation and prints the fingerprint."""
-    return subprocess.Popen(
-        [sys.executable, *PROGRAM, "tend"],
-        cwd=Path(__file__).parent.parent.parent,
-        env={**os.environ, **installation.environment},
+    sweeper = subprocess.Popen(
+        [sys.executable, *PROGRAM, "tend", slug],
+        cwd=ROOT,
+        env={**os.environ, **studio.environment},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield sweeper
+    finally:
+        sweeper.kill()
+        sweeper.communicate()
 
 
 def result_of(sweeper: subprocess.Popen, log: Path) -> dict:
-    out, _ = sweeper.communicate(timeout=240)
-    assert sweeper.returncode == 0, log.read_text()[-3000:]
+    out, said = sweeper.communicate(timeout=240)
+    assert sweeper.returncode == 0, f"{said[-3000:]}\n{log.read_text()[-3000:]}"
     return json.loads(out)
 
 
-def empty_the_queue(installation) -> None:
-    if installation.engine == "postgresql":
-        redis.Redis.from_url(installation.environment["BROKER_URL"]).flushdb()
+def empty_the_queue(studio: Installation) -> None:
+    if studio.engine == "postgresql":
+        redis.Redis.from_url(studio.environment["BROKER_URL"]).flushdb()
     else:
-        shutil.rmtree(Path(installation.environment["DATA_DIR"]) / "queue")
-        (Path(installation.environment["DATA_DIR"]) / "queue").mkdir()
+        shutil.rmtree(studio.folder / "queue", ignore_errors=True)
+        (studio.folder / "queue").mkdir()
 
 
-def test_four_workers_that_are_killed_and_lose_their_queue_leave_what_the_foreground_leaves(
-    installation, undisturbed, tmp_path
+def at_work(studio: Installation) -> set[int]:
+    """The processes that hold a batch."""
+    return {int(mark.rsplit(":", 2)[1]) for (mark,) in studio.rows(RUNNING)}
+
+
+RUNNING = "SELECT DISTINCT worker FROM studies_artifact WHERE state = 'running'"
+
+
+def behind_a_relay(studio: Installation, variable: str) -> tuple[Relay, Installation]:
+    """The installation with that service behind a relay, where it can be taken away."""
+    url = urlsplit(studio.environment[variable])
+    relay = Relay(url.hostname, url.port or {"redis": 6379}.get(url.scheme, 5432))
+    user = f"{url.netloc.rpartition('@')[0]}@" if "@" in url.netloc else ""
+    through = url._replace(netloc=f"{user}127.0.0.1:{relay.port}").geturl()
+    return relay, replace(studio, environment={**studio.environment, variable: through})
+
+
+def test_four_workers_killed_given_everything_thrice_and_cut_off_for_ten_seconds_leave_what_the_foreground_leaves(
+    studio, undisturbed, log
 ):
-    make(installation, tmp_path)
-    installation.manage("prepare", "study", "--enqueue")
+    """While they are at work database and queue are gone for ten seconds, and the queue comes back empty."""
+    ask(studio, times=3)
     dice = Random(7)
-    with Workforce(installation.environment, 4, log_of(tmp_path)) as workers:
-        sweeper = tended(installation)
-        time.sleep(4)
-        for _ in range(4):
-            time.sleep(dice.uniform(0.5, 2.5))
-            workers.kill(dice)
-        empty_the_queue(installation)
-        assert result_of(sweeper, log_of(tmp_path)) == undisturbed
+    take_away, give_back, through = cut_off(studio)
+    with Workforce(through.environment, 4, log) as workers, tended(through) as sweeper:
+
+        def over() -> bool:
+            return sweeper.poll() is not None
+
+        workers.wait_for_work(lambda: at_work(studio), over)
+        assert not over()
+        take_away()
+        time.sleep(dice.uniform(0, 1))
+        workers.kill(dice)
+        time.sleep(9)
+        empty_the_queue(studio)
+        give_back()
+        for _ in range(KILLS - 1):
+            workers.kill_one_at_work(lambda: at_work(studio), over, dice)
+        while not over():
+            workers.replace_the_dead()
+            time.sleep(0.2)
+        assert result_of(sweeper, log) == undisturbed
 
 
-def test_an_image_that_kills_its_workers_is_named_and_the_others_are_kept(installation, tmp_path):
-    make(installation, tmp_path, "--fault", "killing")
-    installation.manage("prepare", "study", "--enqueue")
-    with Workforce(installation.environment, 1, log_of(tmp_path)) as workers:
-        sweeper = tended(installation)
+def cut_off(studio: Installation) -> tuple[Callable, Callable, Installation]:
+    """How to take database and queue away, how to give them back, and the installation that leads to them.
+
+    SQLite's file cannot be away: it is locked.
+    """
+    if studio.engine == "postgresql":
+        queue, one = behind_a_relay(studio, "BROKER_URL")
+        database, both = behind_a_relay(one, "DATABASE_URL")
+        relays = (queue, database)
+        return lambda: [one.cut() for one in relays], lambda: [one.mend() for one in relays], both
+    lock = sqlite3.connect(studio.folder / "quorum.sqlite3", timeout=30)
+    lock.isolation_level = None
+
+    def take_away() -> None:
+        lock.execute("BEGIN EXCLUSIVE")
+        shutil.rmtree(studio.folder / "queue")
+
+    return take_away, lambda: lock.execute("ROLLBACK"), studio
+
+
+@pytest.mark.parametrize(
+    ("studio", "fault"),
+    [("sqlite", "stuck"), ("postgresql", "killing")],
+    indirect=["studio"],
+)
+def test_an_image_that_ends_its_workers_is_named_and_the_others_are_kept(studio, log, fault):
+    ask(studio, fault)
+    studio = replace(studio, environment={**studio.environment, "WORK_LEASE": "3"})
+    with Workforce(studio.environment, 1, log) as workers, tended(studio, fault) as sweeper:
         deaths = 0
         while sweeper.poll() is None:
             deaths += workers.replace_the_dead()
-            time.sleep(0.2)
-        found = result_of(sweeper, log_of(tmp_path))
+            time.sleep(0.1)
+        found = result_of(sweeper, log)
     assert deaths == 3
     assert found["state"] == "draft"
     assert found["problem"].startswith("fish/marked.png: its computation ended its worker 3 times")
     assert found["artifacts"] == {"done": IMAGES, "failed": 1}
 
 
-def test_a_database_that_is_away_for_ten_seconds_changes_nothing(installation, undisturbed, tmp_path):
-    make(installation, tmp_path)
-    installation.manage("prepare", "study", "--enqueue")
-    take_away, give_back, environment = away(installation)
-    with Workforce(environment, 2, log_of(tmp_path)):
-        time.sleep(4)
-        take_away()
-        time.sleep(10)
-        give_back()
-        assert result_of(tended(installation), log_of(tmp_path)) == undisturbed
-
-
-def away(installation):
-    """How to take the workers' database away, how to give it back, and the environment that leads to it."""
-    if installation.engine == "sqlite":
-        lock = sqlite3.connect(Path(installation.environment["DATA_DIR"]) / "quorum.sqlite3", timeout=30)
-        lock.isolation_level = None
-        return lambda: lock.execute("BEGIN EXCLUSIVE"), lambda: lock.execute("ROLLBACK"), installation.environment
-    url = urlsplit(installation.environment["DATABASE_URL"])
-    relay = Relay(url.hostname, url.port or 5432)
-    user = url.netloc.rpartition("@")[0]
-    through = url._replace(netloc=f"{user}@127.0.0.1:{relay.port}").geturl()
-    return relay.cut, relay.mend, {**installation.environment, "DATABASE_URL": through}
-
-
-@pytest.mark.parametrize("installation", ["postgresql"], indirect=True)
-def test_a_queue_that_is_down_when_asked_is_used_when_it_is_back(installation, undisturbed, tmp_path):
-    """A queue of files is there whenever the data folder is."""
-    make(installation, tmp_path)
-    nowhere = replace(installation, environment={**installation.environment, "BROKER_URL": "redis://127.0.0.1:1/0"})
-    said = nowhere.manage("prepare", "study", "--enqueue")
-    assert "the queue of the workers cannot be reached" in said
-    with Workforce(installation.environment, 1, log_of(tmp_path)):
-        assert result_of(tended(installation), log_of(tmp_path)) == undisturbed
-
-
-@pytest.mark.parametrize("installation", ["sqlite"], indirect=True)
-def test_a_disk_that_is_full_and_then_has_room_again_changes_nothing(installation, undisturbed, tmp_path):
+@pytest.mark.parametrize("studio", ["sqlite"], indirect=True)
+def test_a_disk_that_is_full_and_then_has_room_again_changes_nothing(studio, undisturbed, log):
     """The results' folder on a small file system of its own, most of it taken at first."""
-    make(installation, tmp_path)
-    folder = Path(installation.environment["DATA_DIR"]) / "media" / "artifacts"
+    ask(studio)
+    folder = studio.folder / "media" / "artifacts"
     folder.mkdir(exist_ok=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
@@ -174,14 +206,24 @@ def test_a_disk_that_is_full_and_then_has_room_again_changes_nothing(installatio
     try:
         ballast = folder / "ballast"
         ballast.write_bytes(bytes(63 * 2**20 + 2**19))
-        installation.manage("prepare", "study", "--enqueue")
-        with Workforce(installation.environment, 1, log_of(tmp_path)):
-            sweeper = tended(installation)
+        with Workforce(studio.environment, 1, log), tended(studio) as sweeper:
             until = time.monotonic() + 60
-            while "No space left" not in log_of(tmp_path).read_text() and time.monotonic() < until:
-                time.sleep(0.2)
-            assert "No space left" in log_of(tmp_path).read_text()
+            while "No space left" not in log.read_text() and time.monotonic() < until:
+                time.sleep(0.1)
+            assert "No space left" in log.read_text()
             ballast.unlink()
-            assert result_of(sweeper, log_of(tmp_path)) == undisturbed
+            assert result_of(sweeper, log) == undisturbed
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("studio", ["postgresql"], indirect=True)
+def test_every_fault_of_the_table_ends_as_well_on_postgresql(studio):
+    """The tests in one process, which otherwise run on SQLite; without two that take their time and no database."""
+    url = reachable.database_url(f"{urlsplit(studio.environment['DATABASE_URL']).path[1:]}_faults")
+    environment = {"DATABASE_URL_OF_TESTS": url, "SECRET_KEY": "tests only", "REQUIRE_SERVICES": ""}
+    faults = replace(studio, environment=environment)
+    options = ["-q", "-p", "no:cacheprovider", "-k", "not thousand and not hanging"]
+    ran = faults.run("-m", "pytest", "tests/unit/test_preparation_faults.py", *options)
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert "skipped" not in ran.stdout

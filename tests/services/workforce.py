@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -38,10 +39,28 @@ class Workforce:
 
     def kill(self, dice: Random) -> None:
         """SIGKILL for one of them, and another in its place."""
-        index = dice.randrange(len(self._workers))
+        self._kill(dice.randrange(len(self._workers)))
+
+    def _kill(self, index: int) -> None:
         self._workers[index].send_signal(signal.SIGKILL)
         self._workers[index].wait()
         self._workers[index] = self._start()
+
+    def wait_for_work(self, at_work: Callable[[], set[int]], over: Callable[[], bool]) -> set[int]:
+        """Those of these workers that hold a batch; none where everything is over before one does.
+
+        at_work: gives the processes that hold a batch.
+        """
+        while not (busy := at_work() & {worker.pid for worker in self._workers}) and not over():
+            self.replace_the_dead()
+            time.sleep(0.02)
+        return busy
+
+    def kill_one_at_work(self, at_work: Callable[[], set[int]], over: Callable[[], bool], dice: Random) -> None:
+        """SIGKILL for one that has begun something, at any time within its batch, and another in its place."""
+        if busy := self.wait_for_work(at_work, over):
+            time.sleep(dice.uniform(0, 0.3))
+            self._kill(next(i for i, worker in enumerate(self._workers) if worker.pid == min(busy)))
 
     def replace_the_dead(self) -> int:
         """How many had to be replaced."""

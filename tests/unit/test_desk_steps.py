@@ -1,14 +1,17 @@
 """Prepare, Open, Pause, Close: by POST, for those who may, in the states that allow it; refused in one line."""
 
+import lxml.html
 import pytest
 from django.urls import reverse
 
 from studies import lifecycle, protocols, tasks
 from studies.admin.steps import KEYS
-from studies.models import Artifact, Slot, Study
+from studies.models import Artifact, Classifier, Image, Slot, Study
 from studies.workbench import doorbell
 from tests.factories import make_study, open_study
+from tests.services.preparing import MARKED, make
 from tests.staff import researcher, said, staff, text
+from tests.workers import Workers
 
 pytestmark = pytest.mark.django_db
 
@@ -147,7 +150,7 @@ def test_what_went_wrong_in_a_worker_is_shown_with_the_study(monkeypatch):
     with pytest.raises(RuntimeError):
         tasks.prepare(study.pk)
     words = text(researcher().get(at(study, "change")))
-    assert "The last preparation failed." in words
+    assert "It is not prepared." in words
     assert "It stopped unexpectedly (RuntimeError: the graphics card is gone)" in words
     study.refresh_from_db()
     assert study.state == State.DRAFT
@@ -166,10 +169,66 @@ def test_closing_leads_to_the_results():
     assert response["Location"] == at(study, "results")
 
 
-def test_while_a_study_is_prepared_its_page_counts_what_is_done_and_what_failed(bell):
+def half_prepared() -> Study:
+    """Of ten predictions three are done and one failed; the picture of a photograph could not be explained."""
     study = in_state(State.PREPARING)
+    image_set = Classifier.objects.get(name=study.design["classifier"]).image_set
+    images = list(image_set.images.order_by("path"))
     states = ["done"] * 3 + ["failed"] + ["pending"] * 6
-    rows = [Artifact(digest=str(i), kind="prediction", recipe={}, state=s, seconds=90) for i, s in enumerate(states)]
+    rows = [
+        Artifact(digest=str(i), kind="prediction", recipe={"image": "no"}, state=s, seconds=90, error=f"fault {i}")
+        for i, s in enumerate(states)
+    ]
+    rows[3].recipe = {"image": images[1].sha256}
+    picture = {"picture": "artifacts/00/a.png"}
+    rows += [
+        Artifact(digest="p", kind="picture", recipe={"image": images[2].sha256}, state="done", files=picture),
+        Artifact(digest="e", kind="explanation", recipe=picture, state="failed", error="<nothing> speaks for it"),
+    ]
     study.artifacts.set(Artifact.objects.bulk_create(rows))
-    words = text(researcher().get(at(study, "change")))
+    return study
+
+
+def test_while_a_study_is_prepared_its_page_counts_what_is_done_and_what_failed(bell):
+    words = text(researcher().get(at(half_prepared(), "change")))
     assert "Predictions 3 of 10, 1 failed, 9 minutes of one worker left" in words
+
+
+def test_while_a_study_is_prepared_what_failed_is_named_with_its_reason(bell):
+    study = half_prepared()
+    images = list(Image.objects.order_by("path").values_list("path", flat=True))
+    client = researcher()
+    line = " ".join(lxml.html.fromstring(client.get(at(study, "preparing")).content.decode()).text_content().split())
+    for words in (text(client.get(at(study, "change"))), line):
+        assert f"{images[1]} fault 3" in words
+        assert f"{images[2]} <nothing> speaks for it" in words
+        assert "fault 1" not in words
+
+
+def test_asking_again_while_a_study_is_prepared_tries_anew_what_failed_and_keeps_what_is_done(
+    tmp_path, monkeypatch, django_capture_on_commit_callbacks
+):
+    make(tmp_path, images=5, fault="raising")
+    study, workers, client = Study.objects.get(), Workers(monkeypatch), researcher()
+
+    def ask() -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            client.post(at(study, "prepare"))
+
+    ask()
+    workers.answer()
+    while Artifact.objects.filter(state="failed").count() == 0:
+        workers.answer()
+    done = dict(Artifact.objects.filter(state="done").values_list("digest", "finished_at"))
+    words = text(client.get(at(study, "change")))
+    assert f"{MARKED} RuntimeError: cannot look at this" in words
+    assert "Tries anew what failed" in words
+    ask()
+    workers.answer(-1)
+    assert list(Artifact.objects.exclude(state="done").values_list("state", "attempts")) == [("pending", 0)]
+    assert dict(Artifact.objects.filter(state="done").values_list("digest", "finished_at")) == done
+    client.post(at(study, "cancel"))
+    workers.work()
+    study.refresh_from_db()
+    assert study.state == State.DRAFT
+    assert Artifact.objects.filter(state="pending").count() == 1

@@ -5,6 +5,9 @@ docs/explanation/faults.md has the table; tests/services/test_preparation_by_wor
 
 import errno
 import os
+import socket
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -13,15 +16,15 @@ from random import Random
 import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError
-from django.db.models.functions import Now
 from django.utils import timezone
 
+from explainers.lime import Lime
 from studies import lifecycle, storage, workbench
 from studies.errors import StudyError
 from studies.models import Artifact, Image, Study
 from studies.workbench import execution, kinds, patience
 from tests.networks import import_small
-from tests.services.preparing import MARKED, fingerprint, make
+from tests.services.preparing import MARKED, fingerprint, forget, make
 from tests.workers import Killed, Workers
 
 pytestmark = pytest.mark.django_db
@@ -41,25 +44,20 @@ def study(tmp_path) -> Study:
     return Study.objects.get()
 
 
+_undisturbed: list[dict] = []
+
+
 @pytest.fixture
-def undisturbed(study, monkeypatch) -> dict:
-    """What an undisturbed run in the foreground leaves behind; the study is a draft again, and nothing is known."""
-    workbench.prepare(study)
-    found = fingerprint()
-    assert found["state"] == "ready"
-    assert found["artifacts"]["done"] > N
+def undisturbed(study) -> dict:
+    """What an undisturbed run in the foreground leaves behind; the study is a draft, and nothing is known."""
+    if not _undisturbed:
+        workbench.prepare(study)
+        found = fingerprint()
+        assert found["state"] == "ready"
+        assert found["artifacts"]["done"] > N
+        _undisturbed.append(found)
     forget(study)
-    return found
-
-
-def forget(study: Study) -> None:
-    study.stimuli.all().delete()
-    study.artifacts.clear()
-    Artifact.objects.all().delete()
-    for name in list(storage.names("artifacts")):
-        default_storage.delete(name)
-    Study.objects.update(state=Study.State.DRAFT, preparation={}, prepared_at=None, problem="")
-    study.refresh_from_db()
+    return _undisturbed[0]
 
 
 def ask(study: Study, workers: Workers) -> None:
@@ -92,7 +90,7 @@ def test_lost_repeated_and_late_messages_and_killed_workers_change_nothing(
         return names
 
     monkeypatch.setattr(storage, "store_all", sometimes_killed)
-    monkeypatch.setattr(execution, "_give_back", lambda batch: None)
+    monkeypatch.setattr(execution, "_give_back", lambda mark: None)
     monkeypatch.setattr(execution, "MAX_ATTEMPTS", 1000)
     for kind in ("prediction", "picture"):
         monkeypatch.setattr(kinds.get(kind), "batch", dice.choice([4, 16, 64]) if kind == "picture" else 64)
@@ -108,13 +106,18 @@ def test_lost_repeated_and_late_messages_and_killed_workers_change_nothing(
 
 
 def test_two_workers_given_the_same_chunk_share_it(study):
+    ids = planned(study, "predictions")
+    assert execution.claim(ids[:60], "one").pks == set(ids[:60])
+    assert execution.claim(ids, "other").pks == set(ids[60:])
+
+
+def planned(study: Study, what: str) -> list[int]:
+    """The artifacts that the bench makes rows for when the study asks for `what` of all images."""
     Study.objects.update(state=Study.State.PREPARING)
     bench = workbench.Bench(study, executor=Nobody())
     with pytest.raises(Nobody.Called):
-        list(bench.predictions("small", bench.images("small")))
-    ids = list(Artifact.objects.values_list("pk", flat=True))
-    assert execution.claim(ids[:100], "one") == set(ids[:100])
-    assert execution.claim(ids, "other") == set(ids[100:])
+        list(getattr(bench, what)("small", bench.images("small")))
+    return list(Artifact.objects.values_list("pk", flat=True))
 
 
 class Nobody:
@@ -224,7 +227,12 @@ def test_in_the_foreground_a_full_disk_ends_in_one_line_and_loses_nothing(study,
     assert fingerprint() == undisturbed
 
 
-def test_an_unreadable_image_among_many_is_named_and_the_others_are_kept(study, undisturbed, workers):
+def test_one_unreadable_image_among_a_thousand_is_named_and_the_others_are_kept(tmp_path, workers):
+    make(tmp_path, images=999)
+    study = Study.objects.get()
+    workbench.prepare(study)
+    undisturbed = fingerprint()
+    forget(study)
     image = Image.objects.get(path="bell/00003.png")
     file = Path(default_storage.path(image.file))
     whole = file.read_bytes()
@@ -234,11 +242,14 @@ def test_an_unreadable_image_among_many_is_named_and_the_others_are_kept(study, 
     study.refresh_from_db()
     assert study.state == Study.State.DRAFT
     assert study.problem.startswith(f"{image.path}: damaged or cut short")
-    assert Artifact.objects.filter(kind="prediction", state=State.DONE).count() == N - 1
+    assert "more" not in study.problem
+    done = dict(Artifact.objects.filter(kind="prediction", state=State.DONE).values_list("digest", "finished_at"))
+    assert len(done) == 999
     file.write_bytes(whole)
     ask(study, workers)
     workers.work()
     assert fingerprint() == undisturbed
+    assert done.items() <= dict(Artifact.objects.values_list("digest", "finished_at")).items()
 
 
 @pytest.mark.parametrize(
@@ -271,25 +282,67 @@ def test_an_image_that_kills_its_workers_is_found_by_its_attempts(study, undistu
         return real(recipes, loaded)
 
     monkeypatch.setattr(kind, "compute", compute)
-    monkeypatch.setattr(execution, "_give_back", lambda batch: None)
+    monkeypatch.setattr(execution, "_give_back", lambda mark: None)
     ask(study, workers)
-    for _ in range(5):
-        try:
-            workers.work()
-        except Killed:
-            workers.let_leases_end()
-            time.sleep(0.002)
-        workers.sweep()
-    workers.work()
+    workers.work_and_be_replaced(kills=3)
     study.refresh_from_db()
-    # Together until the last try, which is made alone: so it is known which of them it was.
-    assert killed == [killed[0], killed[0], 1]
-    assert killed[0] > 1
+    # Together once, and then alone: so it is known which of them it was.
+    assert killed == [N - 64, 1, 1]
     assert study.state == Study.State.DRAFT
     assert study.problem.startswith(f"{MARKED}: its computation ended its worker 3 times")
     assert "more" not in study.problem
     monkeypatch.setattr(kind, "compute", real)
     ask(study, workers)
+    workers.work()
+    assert fingerprint() == undisturbed
+
+
+def test_neighbours_of_an_image_that_kills_its_workers_outlive_a_kill_of_their_own(study, workers, monkeypatch):
+    """Every neighbour's worker is killed by chance as well, when it is tried alone for the first time."""
+    kind, real = kinds.get("prediction"), kinds.get("prediction").compute
+    culprit = Image.objects.get(path=MARKED).sha256
+    unlucky = set()
+
+    def compute(recipes, loaded):
+        (first, *others) = [recipe["image"] for recipe in recipes]
+        if culprit in (first, *others):
+            raise Killed
+        if not others and first not in unlucky:
+            unlucky.add(first)
+            raise Killed
+        return real(recipes, loaded)
+
+    monkeypatch.setattr(kind, "compute", compute)
+    monkeypatch.setattr(execution, "_give_back", lambda mark: None)
+    ask(study, workers)
+    workers.work_and_be_replaced(kills=N)
+    study.refresh_from_db()
+    assert len(unlucky) == N - 64 - 1
+    assert study.state == Study.State.DRAFT
+    failed = Artifact.objects.filter(state=State.FAILED)
+    assert [row.recipe["image"] for row in failed] == [culprit]
+
+
+def test_a_worker_that_read_the_rows_long_ago_takes_no_crowd_of_which_one_may_be_deadly(study, workers):
+    ask(study, workers)
+    workers.answer()
+    ids = list(Artifact.objects.values_list("pk", flat=True))
+    for _ in range(5):
+        execution.claim(ids[:50], "killed")
+        workers.let_leases_end()
+    assert execution.bury() == 0
+    assert set(Artifact.objects.filter(pk__in=ids[:50]).values_list("attempts", flat=True)) == {1}
+
+
+def test_what_a_killed_process_of_this_machine_held_is_rung_for_at_the_next_sweep(study, undisturbed, workers):
+    ask(study, workers)
+    workers.answer()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    ids = list(Artifact.objects.values_list("pk", flat=True))
+    assert execution.claim(ids, f"{socket.gethostname()}:{gone.pid}").pks == set(ids)
+    workers.messages.clear()
+    workers.sweep()
     workers.work()
     assert fingerprint() == undisturbed
 
@@ -346,6 +399,30 @@ def test_when_a_methods_version_rises_only_its_results_are_made_anew(study, undi
     )
 
 
+def test_when_an_explainers_version_rises_only_explanations_are_made_anew(tmp_path, workers, monkeypatch):
+    make(tmp_path, images=20)
+    design = {"classifier": "small", "attack_step": 0.02, "lime_samples": 20}
+    study = lifecycle.create_study(slug="attacked", protocol="adversarial_trials", design=design)
+    ask(study, workers)
+    workers.work()
+    study.refresh_from_db()
+    assert study.state == Study.State.READY, study.problem
+    before = dict(Artifact.objects.values_list("digest", "finished_at"))
+    monkeypatch.setattr(Lime, "version", Lime.version + 1)
+    ask(study, workers)
+    workers.work()
+    made = Artifact.objects.exclude(digest__in=before)
+    assert set(made.values_list("kind", flat=True)) == {"explanation"}
+    assert made.count() == Artifact.objects.filter(kind="explanation").count() / 2
+    assert before.items() <= dict(Artifact.objects.values_list("digest", "finished_at")).items()
+
+
+def test_a_worker_whose_clock_is_an_hour_ahead_does_not_take_a_sweep_for_long_past(settings):
+    """A sweep is dropped by who finds it when it has expired, by the clock of who finds it."""
+    sweep = settings.CELERY_BEAT_SCHEDULE["sweep"]
+    assert sweep["options"]["expires"] > 3600 + sweep["schedule"]
+
+
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_a_worker_whose_clock_is_wrong_takes_nothing_that_is_being_computed(study, workers, monkeypatch, hours):
     ask(study, workers)
@@ -354,9 +431,9 @@ def test_a_worker_whose_clock_is_wrong_takes_nothing_that_is_being_computed(stud
     real_time, real_now = time.time, timezone.now
     monkeypatch.setattr(time, "time", lambda: real_time() + hours * 3600)
     monkeypatch.setattr(timezone, "now", lambda: real_now() + timedelta(hours=hours))
-    assert len(execution.claim(ids[:50], "wrong clock")) == 50
+    assert len(execution.claim(ids[:50], "wrong clock").pks) == 50
     monkeypatch.undo()
-    assert execution.claim(ids[:50], "right clock") == set()
+    assert execution.claim(ids[:50], "right clock").pks == set()
 
 
 def test_a_lease_that_ran_out_is_taken_over(study, workers):
@@ -364,8 +441,9 @@ def test_a_lease_that_ran_out_is_taken_over(study, workers):
     workers.answer()
     ids = list(Artifact.objects.values_list("pk", flat=True))
     execution.claim(ids, "gone")
-    Artifact.objects.update(leased_until=Now() - timedelta(seconds=1))
-    assert execution.claim(ids, "other") == set(ids)
+    workers.let_leases_end()
+    assert execution.claim(ids[:1], "other").pks == {ids[0]}
+    assert execution.claim(ids, "other").pks == set()
 
 
 def test_a_chunk_hands_back_what_it_does_not_get_to(study, undisturbed, workers, monkeypatch):
@@ -375,9 +453,29 @@ def test_a_chunk_hands_back_what_it_does_not_get_to(study, undisturbed, workers,
     workers.answer()
     assert not Artifact.objects.filter(state=State.DONE).exists()
     assert workers.messages
-    monkeypatch.setattr("studies.workbench.workers.DEADLINE_SECONDS", 120)
+    monkeypatch.setattr("studies.workbench.workers.DEADLINE_SECONDS", 90)
     workers.work()
     assert fingerprint() == undisturbed
+
+
+def test_slow_results_come_in_smaller_batches(study, monkeypatch):
+    """So that a worker notices within half a minute or so that it was called off."""
+    monkeypatch.setattr(execution, "BATCH_SECONDS", 0.2)
+    kind, sizes = kinds.get("picture"), []
+
+    def compute(recipes, loaded):
+        sizes.append(len(recipes))
+        time.sleep(0.02 * len(recipes))
+        return (kinds.Result({}) for _ in recipes)
+
+    monkeypatch.setattr(kind, "least", 4, raising=False)
+    monkeypatch.setattr(kind, "batch", 32)
+    monkeypatch.setattr(kind, "compute", compute)
+    execution.work_off(planned(study, "pictures"))
+    # The first two before anything is known, then as many as fit.
+    assert sizes[:2] == [4, 4]
+    assert all(4 <= size <= 10 for size in sizes[:-1])
+    assert sum(sizes) == N
 
 
 def test_a_bell_that_rings_for_a_study_that_is_ready_or_open_changes_nothing(study, undisturbed, workers):

@@ -31,11 +31,15 @@ class Failure:
 
 
 class Kind(Protocol):
-    """A result must depend on its recipe alone: not on the other recipes of a batch, nor on how many they are."""
+    """A result must depend on its recipe alone: not on the other recipes of a batch, nor on how many they are.
+
+    A kind may say how few make a batch where they are slow, as `least`; else a batch is always `batch`, as far as there
+    are so many.
+    """
 
     name: ClassVar[str]
     version: ClassVar[int]
-    #: How many recipes are computed at once, before the results are written down.
+    #: How many recipes are computed at once at most, before the results are written down.
     batch: ClassVar[int]
     #: Which workers compute it: those that have the device for networks ("gpu"), or any ("default").
     queue: ClassVar[str]

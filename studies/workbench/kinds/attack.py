@@ -13,7 +13,8 @@ from . import Failure, File, Result
 
 
 class AttackKind:
-    name, version, batch, queue = "attack", 1, 64, "gpu"
+    name, version, queue = "attack", 1, "gpu"
+    batch, least = 64, 8
 
     def recipe(self, image: str, label: int, classifier: str, method: dict[str, Any]) -> dict[str, Any]:
         """`label` is what the attack leads away from."""

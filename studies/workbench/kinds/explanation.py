@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from explainers import base, images
-from studies.workbench import arrays, sources
+from studies.workbench import arrays, sources, superpixels
 from studies.workbench.recipes import digest
 
 from . import Failure, File, Result
 
 
 class ExplanationKind:
-    name, version, batch, queue = "explanation", 1, 8, "gpu"
+    name, version, queue = "explanation", 1, "gpu"
+    batch, least = 8, 1
 
     def recipe(
         self,
@@ -47,7 +48,14 @@ class ExplanationKind:
         base.from_recipe("explainer", recipe["explainer"])
 
     def load(self, recipes: Sequence[dict[str, Any]]) -> list[sources.Loading]:
-        return sources.load_pictures(recipe["picture"] for recipe in recipes)
+        method = base.from_recipe("explainer", recipes[0]["explainer"])
+
+        def cut_ahead(picture: np.ndarray) -> None:
+            # An explainer that goes by superpixels says which algorithm cuts them.
+            if algorithm := getattr(method, "superpixels", None):
+                superpixels.ahead().begin(picture, algorithm)
+
+        return sources.load_pictures((recipe["picture"] for recipe in recipes), then=cut_ahead)
 
     def compute(
         self, recipes: Sequence[dict[str, Any]], loaded: Sequence[sources.Loading]
@@ -65,7 +73,7 @@ class ExplanationKind:
                 images.to_tensor([pixels[i] for i in readable]).to(classifier.mean.device),
                 torch.tensor([recipes[i]["label"] for i in readable], device=classifier.mean.device),
                 seeds=[_seed(recipes[i]) for i in readable],
-                segmenter=sources.segmenter(),
+                segmenter=superpixels.segmenter(),
             )
             for i, explanation in zip(readable, explanations, strict=True):
                 outcomes[i] = _result(pixels[i], explanation, recipes[i]["shown"])
