@@ -95,13 +95,15 @@ def positive_share(answers: Answers) -> dict[str, Any]:
     codes = answers.panel_codes()
     fitted = dawid_skene(answers.participant, codes, answers.answer)
     answered = np.bincount(codes) > 0
-    positive = int(np.count_nonzero(fitted.posterior[answered, 1] > 0.5))
+    # A tie is not positive, and is one whatever the order of rows makes of its last digits.
+    positive = int(np.count_nonzero(fitted.posterior[answered, 1] > 0.5 + 1e-9))
     total = int(np.count_nonzero(answered))
     return {
         "estimate": positive / total,
         "numerator": positive,
         "denominator": total,
-        "prevalence": float(fitted.prevalence[1]),
+        # EM settles to its tolerance; further digits would depend on the order of rows.
+        "prevalence": round(float(fitted.prevalence[1]), 6),
         "iterations": fitted.iterations,
         "converged": fitted.converged,
         "method": "Dawid & Skene (1979) by EM; follows the majority, not the threshold",
