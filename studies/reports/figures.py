@@ -5,7 +5,8 @@ Lines and words take the colour of the text around them, so that a figure fits a
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -19,11 +20,13 @@ PALETTE = ("#3b7dd8", "#d9772b", "#2f9e7a", "#a35fc4")
 #: Stands for the colour of the surrounding text until the drawing is done.
 INK = "#123456"
 #: Kinds that draw shares in [0, 1]; their axis and their table are in percent.
-IN_PERCENT = {"steps", "scatter"}
+IN_PERCENT = {"intervals", "scatter", "steps"}
 #: More points than this are drawn as one picture: an element each would make the page slow.
 MOST_POINTS = 2000
 #: More labels than this would run into each other.
 MOST_LABELS = 18
+#: Longer names of lines are broken.
+LETTERS_A_LINE = 30
 
 Series = Mapping[str, Any]
 
@@ -177,13 +180,32 @@ def _intervals(axes: "Axes", series: list[Series]) -> None:
                 xytext=(5, -2),
                 fontsize=9,
             )
-    # Categories are named at the side, where there is room for words, the first one on top.
+    _named_lines(axes, categories)
+    _legend(axes, series)
+
+
+def _forest(axes: "Axes", series: list[Series]) -> None:
+    """Effects on their own scale, one a line: x, y, low and high; `marked` is no effect; `logarithmic` for ratios."""
+    (one,) = series
+    for place, (y, low, high) in enumerate(zip(one["y"], one["low"], one["high"], strict=True)):
+        if low is not None:
+            axes.plot([low, high], [place, place], color=PALETTE[0], linewidth=2, solid_capstyle="butt")
+        if y is not None:
+            axes.plot([y], [place], "s", color=PALETTE[0], markersize=7)
+    axes.axvline(one["marked"], color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    if one["logarithmic"]:
+        axes.set_xscale("log")
+        _plain_decades(axes)
+    _named_lines(axes, one["x"])
+
+
+def _named_lines(axes: "Axes", categories: Sequence[str]) -> None:
+    """Categories named at the side, where there is room for words, the first one on top."""
     axes.set_xlabel(axes.get_ylabel())
     axes.set_ylabel("")
-    axes.set_yticks(range(len(categories)), [str(x) for x in categories])
+    axes.set_yticks(range(len(categories)), [fill(str(name), LETTERS_A_LINE) for name in categories])
     axes.set_ylim(len(categories) - 0.4, -0.9)
     axes.tick_params(axis="y", length=0)
-    _legend(axes, series)
 
 
 def _legend(axes: "Axes", series: list[Series]) -> None:
@@ -208,6 +230,7 @@ def _plain_decades(axes: "Axes") -> None:
 
 DRAWINGS: dict[str, Callable[["Axes", list[Series]], None]] = {
     "bars": _bars,
+    "forest": _forest,
     "histogram": _histogram,
     "intervals": _intervals,
     "scatter": _scatter,
