@@ -97,6 +97,12 @@ def participants(study: Study) -> Iterator[Row]:
         yield study.slug, str(public_id), *rest, int(simulated)
 
 
+def looks(study: Study) -> Iterator[Row]:
+    """One row for each time somebody saw outcomes before the study closed."""
+    for row in study.looks.values_list("looked_at", "way", "answers", "participants"):
+        yield study.slug, *row
+
+
 # --- for statistics ---------------------------------------------------------------------------------------------------
 
 
