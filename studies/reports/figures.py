@@ -68,10 +68,16 @@ def table(figure: Figure) -> Table:
     columns = [figure.x, figure.y]
     if any("low" in series for series in figure.series):
         columns += ["low", "high"]
+    if any("value" in series for series in figure.series):
+        columns.append("in %")
     several = len(figure.series) > 1
     rows = []
     for series in figure.series:
         nothing = [None] * len(series["x"])
+        if "value" in series:
+            shares = [None if share is None else round(100 * share, 2) for share in series["value"]]
+            rows += [list(cells) for cells in zip(series["x"], series["y"], shares, strict=True)]
+            continue
         values = [series["y"], series.get("low", nothing), series.get("high", nothing)][: len(columns) - 1]
         if figure.kind in IN_PERCENT:
             values = [[None if share is None else round(100 * share, 2) for share in column] for column in values]
@@ -199,6 +205,30 @@ def _forest(axes: "Axes", series: list[Series]) -> None:
     _named_lines(axes, one["x"])
 
 
+def _heatmap(axes: "Axes", series: list[Series]) -> None:
+    """A share in [0, 1] for each pair of x and y, None where there is none: the number on its colour."""
+    import matplotlib
+
+    (one,) = series
+    columns, rows = (sorted(set(one[name])) for name in ("x", "y"))
+    known = [value for value in one["value"] if value is not None]
+    colours, most = matplotlib.colormaps["Blues"], max(known, default=0) or 1
+    for x, y, value in zip(one["x"], one["y"], one["value"], strict=True):
+        place, depth = (columns.index(x), rows.index(y)), 0.0 if value is None else value / most
+        # The lightest and the darkest leave no room for words of either colour.
+        colour = "none" if value is None else colours(0.12 + 0.76 * depth)
+        axes.add_patch(matplotlib.patches.Rectangle((place[0] - 0.48, place[1] - 0.48), 0.96, 0.96, color=colour))
+        words, ink = ("–", INK) if value is None else (f"{100 * value:.1f}", "#ffffff" if depth > 0.6 else "#101828")
+        axes.text(*place, words, ha="center", va="center", color=ink)
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(-0.5, len(rows) - 0.5)
+    axes.set_xticks(range(len(columns)), [f"{x:,}" for x in columns])
+    axes.set_yticks(range(len(rows)), [f"{y:,}" for y in rows])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
 def _named_lines(axes: "Axes", categories: Sequence[str]) -> None:
     """Categories named at the side, where there is room for words, the first one on top."""
     axes.set_xlabel(axes.get_ylabel())
@@ -231,6 +261,7 @@ def _plain_decades(axes: "Axes") -> None:
 DRAWINGS: dict[str, Callable[["Axes", list[Series]], None]] = {
     "bars": _bars,
     "forest": _forest,
+    "heatmap": _heatmap,
     "histogram": _histogram,
     "intervals": _intervals,
     "scatter": _scatter,
