@@ -213,6 +213,10 @@ class Protocol:
         """The analysis that is frozen with the design when the study opens."""
         return Registered(estimand=self.description)
 
+    def reads(self, design: Mapping[str, Any]) -> tuple[str, ...]:
+        """What of `truth` the summary of this design reads."""
+        return self.summary_reads
+
     def before_exclusions(
         self,
         design: Mapping[str, Any],

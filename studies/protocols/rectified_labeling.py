@@ -113,6 +113,9 @@ class RectifiedLabeling(Protocol):
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
 
+    def reads(self, design: Mapping[str, Any]) -> tuple[str, ...]:
+        return self.summary_reads if design["asking"] == EACH_LABEL else ()
+
     def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
         k, n = design["threshold"], design["answers_per_stimulus"]
         shown = "shown images" if design["asking"] == ONE_QUESTION else "shown images, one of whose guesses is accepted"
