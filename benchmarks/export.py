@@ -42,7 +42,8 @@ def make(answers: int) -> None:
         protocol="rectified_labeling",
         protocol_version=1,
         design={"classifier": "net", "answers_per_stimulus": PANEL, "threshold": 4, "seed": 0}
-        | {"trials_per_participant": 100, "top_k": 1, "classes": [], "sample": None},
+        | {"trials_per_participant": 100, "top_k": 1, "classes": [], "sample": None, "unequal_panels": "drop"}
+        | {"selection": "top1_errors", "asking": "one_question"},
         consent_text="Yes.",
         preparation={"images": 4 * n, "errors": n, "shown": n},
         state=Study.State.READY,

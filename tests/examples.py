@@ -14,6 +14,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "adversarial_trials": {
         "answers_per_stimulus": 7,
         "threshold": 6,
+        "unequal_panels": "proportion",
         "trials_per_participant": 20,
         "meeting": "separate_groups",
         "washout_days": 7.5,
@@ -55,6 +56,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "rectified_labeling": {
         "answers_per_stimulus": 7,
         "threshold": 6,
+        "unequal_panels": "proportion",
         "trials_per_participant": 20,
         "top_k": 5,
         "selection": "top5_errors",

@@ -7,7 +7,7 @@ import numpy as np
 from django.utils import timezone
 
 from explainers.images import encode_png
-from studies import lifecycle, participation, storage
+from studies import lifecycle, participation, protocols, storage
 from studies.models import (
     Classifier,
     Condition,
@@ -118,8 +118,38 @@ def answered_study(
     The people take turns, so that a panel is five different ones; `people` must be at least `panel`.
     """
     study = open_study(n_stimuli, panel, **design)
-    random, start = np.random.default_rng(seed), timezone.now()
-    consent = participation.current_consent(study)
+    random = np.random.default_rng(seed)
+    pks = study.stimuli.order_by("pk").values_list("pk", flat=True)
+    relevant = dict(zip(pks, random.random(n_stimuli), strict=True))
+
+    def says(stimulus: Stimulus) -> tuple[str, int]:
+        took = int(random.lognormal(7.3, 0.5))
+        return "yes" if random.random() < relevant[stimulus.pk] else "no", took
+
+    fill_slots(study, people, says)
+    if close:
+        lifecycle.close_study(study)
+    study.refresh_from_db()
+    return study
+
+
+def simulated_rows(study: Study, people: int = 40, *, seed: int = 0, missing: float = 0.0) -> Study:
+    """An open study of any protocol answered as the protocol simulates it, and closed; `missing`: share of answers."""
+    kind, random = protocols.get(study.protocol), np.random.default_rng(seed)
+
+    def says(stimulus: Stimulus) -> tuple[str, int] | None:
+        answer, seconds = kind.simulated_answer(study.design, stimulus.truth, None, random)
+        return None if random.random() < missing else (answer, round(1000 * seconds))
+
+    fill_slots(study, people, says)
+    lifecycle.close_study(study)
+    study.refresh_from_db()
+    return study
+
+
+def fill_slots(study: Study, people: int, says) -> None:
+    """Every slot filled, in order of stimuli, by people who take turns; `says`: answer and milliseconds, or None."""
+    start, consent = timezone.now(), participation.current_consent(study)
     participants = Participant.objects.bulk_create(
         Participant(
             study=study,
@@ -132,12 +162,14 @@ def answered_study(
         )
         for n in range(people)
     )
-    slots = list(study.slots.order_by("stimulus__number", "slot_no"))
-    relevant = dict(zip(sorted({slot.stimulus_id for slot in slots}), random.random(n_stimuli), strict=True))
-    trials = []
+    slots = list(study.slots.order_by("stimulus__number", "slot_no").select_related("stimulus"))
+    trials, filled = [], []
     for n, slot in enumerate(slots):
+        if (said := says(slot.stimulus)) is None:
+            continue
+        answer, took = said
         shown = start + timedelta(seconds=5 * n)
-        took = int(random.lognormal(7.3, 0.5))
+        exclusion = protocols.get(study.protocol).exclusion(study.design, answer, took + 120)
         trials.append(
             Trial(
                 study=study,
@@ -147,15 +179,13 @@ def answered_study(
                 claimed_at=shown,
                 presented_at=shown,
                 answered_at=shown + timedelta(milliseconds=took + 120),
-                answer="yes" if random.random() < relevant[slot.stimulus_id] else "no",
+                answer=answer,
                 response_ms=took,
-                counted=True,
+                counted=not exclusion,
+                exclusion=exclusion,
             )
         )
-    for slot, trial in zip(slots, Trial.objects.bulk_create(trials, batch_size=2000), strict=True):
-        slot.holder, slot.filled = trial, True
-    Slot.objects.bulk_update(slots, ["holder", "filled"], batch_size=200)
-    if close:
-        lifecycle.close_study(study)
-    study.refresh_from_db()
-    return study
+        filled.append(slot)
+    for slot, trial in zip(filled, Trial.objects.bulk_create(trials, batch_size=2000), strict=True):
+        slot.holder, slot.filled = trial, trial.counted
+    Slot.objects.bulk_update(filled, ["holder", "filled"], batch_size=200)

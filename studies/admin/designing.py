@@ -1,6 +1,6 @@
 """Adding a study in two steps, and changing the design of one that is not open yet."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django import forms
 from django.contrib import messages
@@ -14,12 +14,13 @@ from studies import lifecycle, protocols
 from studies.catalogue import catalogue
 from studies.errors import StudyError
 from studies.models import Study
-from studies.protocols.base import DesignForm
 
 from .pages import page, row, sentence
 
 if TYPE_CHECKING:
     from .studies import StudyAdmin
+
+Form = TypeVar("Form", bound=forms.Form)
 
 #: Protocols know nothing of the admin: their forms get the theme's widgets here.
 DRESSED = {
@@ -82,7 +83,7 @@ def second_step(admin: "StudyAdmin", request: HttpRequest) -> HttpResponse:
             messages.error(request, errors[0])
         return redirect(reverse("admin:studies_study_add", query=request.GET))
     kind = protocols.get(first.cleaned_data["protocol"])
-    form = _dressed(kind.form(request.POST if request.method == "POST" else None, catalogue=catalogue()))
+    form = dressed(kind.form(request.POST if request.method == "POST" else None, catalogue=catalogue()))
     if form.is_valid():
         try:
             study = lifecycle.create_study(**first.cleaned_data, design=_design(form), owner=request.user)
@@ -105,7 +106,7 @@ def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRes
         return redirect(admin.address(study))
     kind = protocols.get(study.protocol)
     data = request.POST if request.method == "POST" else None
-    form = _dressed(kind.form(data, catalogue=catalogue(), initial=study.design))
+    form = dressed(kind.form(data, catalogue=catalogue(), initial=study.design))
     if form.is_valid():
         before = study.design
         try:
@@ -123,7 +124,8 @@ def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRes
     return page(admin, request, "admin/studies/study/design.html", title="Design", button="Save the design", **context)
 
 
-def _dressed(form: DesignForm) -> DesignForm:
+def dressed(form: Form) -> Form:
+    """The form with the theme's widgets in place of plain ones."""
     for field in form.fields.values():
         plain = field.widget
         if dressed := DRESSED.get(type(plain)):
@@ -135,5 +137,5 @@ def _dressed(form: DesignForm) -> DesignForm:
     return form
 
 
-def _design(form: DesignForm) -> dict[str, Any]:
+def _design(form: forms.Form) -> dict[str, Any]:
     return {name: form.cleaned_data[name] for name in form.fields}

@@ -37,12 +37,25 @@ def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         "median_seconds": None if median is None else median / 1000,
         "span": study.trials.filter(counted=True).aggregate(first=Min("answered_at"), last=Max("answered_at")),
     }
-    if found.summary:
-        context |= {
-            "headline": unbroken(found.summary.headline),
-            "tables": [in_cells(table) for table in found.summary.tables],
-            "figures": [shown(figure) for figure in found.summary.figures],
-        }
+    told = found.summary or found.quality
+    context |= {
+        "headline": unbroken(told.headline),
+        "warnings": [unbroken(warning) for warning in told.warnings],
+        "tables": [in_cells(table) for table in told.tables],
+        "figures": [shown(figure) for figure in told.figures],
+        "exploratory": [
+            {
+                "amendment": amendment,
+                "headline": unbroken(summary.headline),
+                "table": in_cells(summary.tables[0]) if summary.tables else None,
+            }
+            for amendment, summary in found.exploratory
+        ],
+        "amendments": study.amendments.select_related("made_by"),
+        "looks": study.looks.all(),
+        "plan": plan_of(study),
+        "has_change_permission": admin.has_change_permission(request, study),
+    }
     return page(admin, request, "admin/studies/study/results.html", title="Results", **context)
 
 
@@ -56,6 +69,26 @@ def export(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     return HttpResponse(exporting.zipped(study), content_type="application/zip", headers=headers)
 
 
+def plan_of(study: Study) -> list[tuple[str, list[str]]]:
+    """The registered analysis in words."""
+    plan = study.frozen["analysis"]
+    target = plan["target"]
+    facts = [
+        ("Estimand", [plan["estimand"]]),
+        ("Excluded", plan["exclusions"]),
+        ("Contrasts", [contrast["name"] for contrast in plan["contrasts"]]),
+        ("Tests", [f"two-sided, alpha {plan['alpha']}, {plan['correction']} over all contrasts"]),
+        (
+            "Target",
+            [
+                f"{target['stimuli']:,} stimuli with {target['answers_per_stimulus']} answers each, "
+                f"{target['answers']:,} answers in all"
+            ],
+        ),
+    ]
+    return [(name, words) for name, words in facts if words and (name != "Tests" or plan["contrasts"])]
+
+
 def shown(figure: Figure) -> dict[str, Any]:
     """A figure with its drawing, and its numbers for whoever cannot see it."""
     # The drawing is our own: its words are escaped where it is made.
@@ -66,7 +99,9 @@ def shown(figure: Figure) -> dict[str, Any]:
 def in_cells(table: Table) -> dict[str, Any]:
     """A table whose cells are words, numbers right-aligned."""
     rows = [[{"text": _text(cell), "number": isinstance(cell, int | float)} for cell in cells] for cells in table.rows]
-    return {"title": table.title, "columns": table.columns, "rows": rows, "note": table.note}
+    return {"title": table.title, "columns": table.columns, "rows": rows, "note": table.note} | {
+        "exploratory": table.exploratory
+    }
 
 
 def _text(cell: Any) -> str:

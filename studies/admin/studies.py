@@ -21,7 +21,7 @@ from studies.errors import StudyError
 from studies.models import Study
 from studies.workbench import status
 
-from . import designing, results, steps
+from . import amending, designing, planning, results, steps
 from .describing import report_of, settings_of, stages
 from .pages import row, sentence
 from .progress import counted, progress
@@ -108,6 +108,8 @@ class StudyAdmin(ModelAdmin):
             at("add/design/", designing.second_step, "add_design"),
             at("<int:pk>/design/", designing.change_design, "design"),
             at("<int:pk>/preparing/", preparing, "preparing"),
+            at("plan/", planning.plan, "plan"),
+            at("<int:pk>/amend/", amending.amend, "amend"),
             at("<int:pk>/results/", results.results, "results"),
             at("<int:pk>/results/export/", results.export, "export"),
             *(at(f"<int:pk>/{key}/", steps.step, key, key=key) for key in steps.KEYS),

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, stdtr
 from statsmodels.stats.multitest import multipletests
 
+from .crossed import sum_of_squares
 from .intervals import check_level, effective_participants, student, why_no_interval, wilson
 from .tables import AnswersError
 
@@ -300,8 +301,8 @@ def _interval(estimate: float, crossing: Crossing, influence: Floats, null: floa
 
 
 def _one_way(codes: Codes, influence: Floats) -> float:
-    sums = np.bincount(codes, influence)
-    return len(sums) / (len(sums) - 1) * float(sums @ sums) if len(sums) > 1 else 0.0
+    sums: Floats = np.bincount(codes, influence).astype(np.float64, copy=False)
+    return len(sums) / (len(sums) - 1) * sum_of_squares(sums) if len(sums) > 1 else 0.0
 
 
 def _by_condition(numbers: Floats, groups: Codes, conditions: int) -> tuple[Floats, Floats, Floats]:

@@ -7,6 +7,7 @@ different questions and need not agree.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +65,9 @@ def dawid_skene(
     if smoothing < 0:
         raise AnswersError(f"smoothing cannot be negative, but is {smoothing}")
     n_items, n_people = int(items.max()) + 1, int(people.max()) + 1
-    cell = people.astype(np.int64) * classes + said
-    votes = np.bincount(items.astype(np.int64) * classes + said, minlength=n_items * classes)
-    votes = votes.reshape(n_items, classes)
+    # As small as it fits: with a million answers temporaries are what takes the memory.
+    cell = people.astype(np.int32 if n_people * classes < 2**31 else np.int64) * classes + said
+    votes = np.column_stack([np.bincount(items[said == each], minlength=n_items) for each in range(classes)])
     answered = votes.sum(axis=1) > 0
     posterior: Floats = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
     before, converged = -np.inf, False
@@ -95,13 +96,15 @@ def positive_share(answers: Answers) -> dict[str, Any]:
     codes = answers.panel_codes()
     fitted = dawid_skene(answers.participant, codes, answers.answer)
     answered = np.bincount(codes) > 0
-    positive = int(np.count_nonzero(fitted.posterior[answered, 1] > 0.5))
+    # A tie is not positive, and is one whatever the order of rows makes of its last digits.
+    positive = int(np.count_nonzero(fitted.posterior[answered, 1] > 0.5 + 1e-9))
     total = int(np.count_nonzero(answered))
     return {
         "estimate": positive / total,
         "numerator": positive,
         "denominator": total,
-        "prevalence": float(fitted.prevalence[1]),
+        # EM settles to its tolerance; further digits would depend on the order of rows.
+        "prevalence": round(float(fitted.prevalence[1]), 6),
         "iterations": fitted.iterations,
         "converged": fitted.converged,
         "method": "Dawid & Skene (1979) by EM; follows the majority, not the threshold",
@@ -114,8 +117,10 @@ def _confusion(
 ) -> Floats:
     counts = np.empty((n_people, classes, classes))
     for true in range(classes):
-        weights = posterior[items, true]
-        counts[:, true] = np.bincount(cell, weights, minlength=n_people * classes).reshape(n_people, classes)
+        counted = np.zeros(n_people * classes)
+        for part in _parts(len(cell)):
+            counted += np.bincount(cell[part], posterior[items[part], true], minlength=n_people * classes)
+        counts[:, true] = counted.reshape(n_people, classes)
     counts += smoothing
     total = counts.sum(axis=2, keepdims=True)
     # A participant who met no stimulus of a class says nothing about it.
@@ -131,5 +136,11 @@ def _log_joint(confusion: Floats, prevalence: Floats, items: Integers, cell: Int
     floor = -1e300
     for true in range(classes):
         each = np.maximum(log_confusion[:, true], floor).reshape(n_people * classes)
-        joint[:, true] = np.maximum(log_prevalence[true], floor) + np.bincount(items, each[cell], minlength=n_items)
+        joint[:, true] = np.maximum(log_prevalence[true], floor)
+        for part in _parts(len(cell)):
+            joint[:, true] += np.bincount(items[part], each[cell[part]], minlength=n_items)
     return joint
+
+
+def _parts(length: int, size: int = 200_000) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, length, size))

@@ -8,15 +8,16 @@ SE^2 is about theta (1 - theta) / N + (0.125 sigma_w)^2 / W_eff, and the second 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import expit
 
+from .cluster import two_way_difference, two_way_share
 from .differences import pivotal_difference
 from .intervals import pivotal_interval, wilson
 from .panels import check_threshold, count_panels, default_threshold
@@ -24,6 +25,9 @@ from .simulate import Scenario, simulate_answers, truth
 from .tables import Answers, AnswersError
 
 ENOUGH_PARTICIPANTS = 25
+Measure = Literal["accepted", "share"]
+#: What `simulate.truth` calls them.
+TRUTH: dict[Measure, str] = {"accepted": "accepted_share", "share": "yes_share"}
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,15 @@ class Assumptions:
         scenario: how answers come about; its ``stimuli``, ``participants`` and ``panel`` are overridden by the grid.
             With ``effect`` or ``effect_sd`` (or ``separate_groups``) power is for the difference of two conditions.
         threshold: k for each panel size n; by default the smallest above three quarters.
+        measure: "accepted", the share of panels at k of n, by the two-way pivotal interval and difference; or "share",
+            that of answers, right or yes, by the two-way cluster-robust ones.
         pay: for one answer, in any currency.
         seconds: for one answer.
     """
 
     scenario: Scenario
     threshold: dict[int, int] | None = None
+    measure: Measure = "accepted"
     pay: float = 0.0
     seconds: float = 0.0
 
@@ -58,7 +65,7 @@ def plan(
     """Simulate every combination of the grid, each with its own stream of random numbers.
 
     Returns one JSON-ready row each: ``stimuli, participants, panel, threshold, conditions, answers, effective_
-    participants`` (mean), ``truth`` (the accepted share, or the difference of the second condition from the first),
+    participants`` (mean), ``truth`` (the measure, or the difference of the second condition from the first),
     ``width`` (median width of the default interval over replicates that have one), ``width_p90``, ``undefined`` (share
     of replicates without an interval), ``power`` (share of all replicates whose test rejects no difference at
     1 - level, with its Wilson interval in ``power_low`` and ``power_high``; null with one condition), ``cost``,
@@ -67,6 +74,8 @@ def plan(
     """
     if conditions not in (1, 2):
         raise AnswersError(f"a plan is for one condition or two, not {conditions}")
+    if assumptions.measure not in get_args(Measure):
+        raise AnswersError(f"a plan is for {' or '.join(get_args(Measure))}, not {assumptions.measure}")
     if replicates < 1 or not (stimuli and participants and panels):
         raise AnswersError("a plan needs at least one replicate and a grid that is not empty")
     grid = [(n, w, m) for n in stimuli for w in participants for m in panels]
@@ -157,18 +166,15 @@ def _cell(
     widths, effective, rejections = [], [], 0
     for _ in range(replicates):
         table = simulate_answers(scenario, rng, conditions=conditions)
-        if conditions == 1:
-            found = pivotal_interval(table, threshold, level=level).as_dict()
-        else:
-            (_, first), (_, second) = table.by_condition()
-            found = pivotal_difference(first, second, threshold, level=level)
-            rejections += found["p_value"] is not None and found["p_value"] < 1 - level
-        effective.append(found["effective_participants"])
+        found = FOUND[assumptions.measure, conditions](table, threshold, level)
+        rejections += found.get("p_value") is not None and found["p_value"] < 1 - level
+        effective.append(found["effective_participants"] or 0.0)
         if found["low"] is not None:
             widths.append(found["high"] - found["low"])
-    value = truth(scenario, threshold, condition="only" if conditions == 1 else "first")["accepted_share"]
+    name = TRUTH[assumptions.measure]
+    value = truth(scenario, threshold, condition="only" if conditions == 1 else "first")[name]
     if conditions == 2:
-        value = truth(scenario, threshold, condition="later")["accepted_share"] - value
+        value = truth(scenario, threshold, condition="later")[name] - value
         low, high = wilson(rejections, replicates) or (None, None)
         row |= {"power": rejections / replicates, "power_low": low, "power_high": high}
     row |= {
@@ -181,6 +187,25 @@ def _cell(
     return row | {
         "reason": None if widths else "no replicate had an interval: too few participants, or all panels alike"
     }
+
+
+def _accepted_difference(table: Answers, threshold: int, level: float) -> dict[str, Any]:
+    (_, first), (_, second) = table.by_condition()
+    return pivotal_difference(first, second, threshold, level=level)
+
+
+def _share_difference(table: Answers, level: float) -> dict[str, Any]:
+    second = np.asarray(table.condition) == 1
+    return two_way_difference(table.answer, second, table.participant, table.stimulus, level=level).as_dict()
+
+
+#: By measure and number of conditions: the default interval, or that of the difference, of one simulated study.
+FOUND: dict[tuple[Measure, int], Callable[[Answers, int, float], dict[str, Any]]] = {
+    ("accepted", 1): lambda table, k, level: pivotal_interval(table, k, level=level).as_dict(),
+    ("accepted", 2): _accepted_difference,
+    ("share", 1): lambda t, k, level: two_way_share(t.answer, t.participant, t.stimulus, level=level).as_dict(),
+    ("share", 2): lambda table, k, level: _share_difference(table, level),
+}
 
 
 def _solve(share: float, both_yes: float, habit: float, nodes: int = 40) -> tuple[float, float, float]:

@@ -98,6 +98,8 @@ def read_mturk(
     *,
     answer: str,
     stimulus: str = "HITId",
+    participant: str = "WorkerId",
+    seconds: str = "WorkTimeInSeconds",
     condition: str | None = None,
     yes: Sequence[str] = YES,
     no: Sequence[str] = NO,
@@ -106,11 +108,11 @@ def read_mturk(
     """Read Mechanical Turk's "batch results" CSV, whose rows are assignments.
 
     ``answer`` names the column of the answer, ``Answer.relevant`` for a field called relevant, and ``stimulus`` that
-    of the stimulus: an ``Input.`` column such as ``Input.image_url``, or the HIT itself. Participants are ``WorkerId``,
-    seconds ``WorkTimeInSeconds`` (which counts from accepting the HIT). Assignments of another status than
-    ``statuses``, the rejected ones by default, are left out. Raises as :func:`read_answers`.
+    of the stimulus: an ``Input.`` column such as ``Input.image_url``, or the HIT itself. Participants are ``WorkerId``
+    and seconds ``WorkTimeInSeconds`` (which counts from accepting the HIT) unless named otherwise. Assignments of
+    another status than ``statuses``, the rejected ones by default, are left out. Raises as :func:`read_answers`.
     """
-    columns = {"participant": "WorkerId", "stimulus": stimulus, "answer": answer, "seconds": "WorkTimeInSeconds"}
+    columns = {"participant": participant, "stimulus": stimulus, "answer": answer, "seconds": seconds}
     if condition is not None:
         columns["condition"] = condition
     return read_answers(source, columns=columns, yes=yes, no=no, keep=("AssignmentStatus", statuses))

@@ -9,10 +9,16 @@ import pandas as pd
 from .agreement import panel_agreement
 from .crossed import CrossedPanels
 from .exclusions import Exclusions
-from .intervals import pivotal_interval
+from .intervals import Estimate, pivotal_interval
 from .panels import Rule, count_panels, default_threshold, threshold_curve
 from .rectified import rectified_error
 from .tables import Answers, AnswersError, as_answers
+
+#: The rectified error where the size of the image set is not told.
+UNKNOWN: dict[str, Any] = {
+    **Estimate(None, reason="it needs the number of images and of errors among them").as_dict(),
+    "curve": None,
+}
 
 
 def reanalysis(
@@ -52,7 +58,7 @@ def reanalysis(
     k = default_threshold(panels.panel) if threshold is None else threshold
     crossed = CrossedPanels.of(answers, panels)
     accepted = pivotal_interval(answers, k, panels=panels, crossed=crossed, level=level)
-    rectified: dict[str, Any] = {"estimate": None, "reason": "it needs the number of images and of errors among them"}
+    rectified = UNKNOWN
     if population is not None and errors is not None:
         rectified = rectified_error(
             answers,

@@ -1,9 +1,11 @@
 from .answers import Consent, Participant, Slot, Trial
 from .artifacts import Artifact
 from .catalogue import Classifier, Image, ImageClass, ImageSet
+from .records import Amendment, Look
 from .studies import Condition, Stimulus, Study
 
 __all__ = [
+    "Amendment",
     "Artifact",
     "Classifier",
     "Condition",
@@ -11,6 +13,7 @@ __all__ = [
     "Image",
     "ImageClass",
     "ImageSet",
+    "Look",
     "Participant",
     "Slot",
     "Stimulus",

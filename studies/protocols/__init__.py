@@ -9,6 +9,7 @@ import pkgutil
 from functools import cache
 
 from .base import Arms, Catalogue, Choice, DesignError, Protocol, StimulusSpec
+from .registered import Registered
 from .results import Figure, Summary, Table
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "DesignError",
     "Figure",
     "Protocol",
+    "Registered",
     "StimulusSpec",
     "Summary",
     "Table",

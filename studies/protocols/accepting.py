@@ -1,6 +1,6 @@
 """Panels that accept a label at k yes answers of n: the design's settings, and the result in tables and figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from .base import Choice, DesignForm
 from .fields import NameListField
-from .results import Figure, Table, percent
+from .registered import Registered
+from .results import Figure, Table, percent, span
 
 Found = Mapping[str, Any]
 
@@ -26,6 +27,16 @@ class PanelForm(DesignForm):
         required=False,
         min_value=1,
         help_text="k: a label counts as relevant when at least so many of the panel say yes.",
+    )
+    unequal_panels = forms.ChoiceField(
+        initial="drop",
+        required=False,
+        choices=[
+            ("drop", "left out"),
+            ("proportion", "accepted at the same share of yes, k of n"),
+            ("top_up", "no result until every panel is complete"),
+        ],
+        help_text="What becomes of a panel with fewer answers than the design wants when the study closes.",
     )
     classes = NameListField(
         required=False, initial=[], help_text="Only images of these true classes, one a line; empty for all."
@@ -68,6 +79,19 @@ def plain(rectified: Found) -> dict[str, Any]:
     return {**rectified["wilson"], "level": rectified["level"], "reason": rectified["reason"]}
 
 
+def registered(
+    design: Mapping[str, Any], estimand: str, computation: Mapping[str, Any], contrasts: Sequence[Found] = ()
+) -> Registered:
+    """The registered analysis of panels that accept at k of n."""
+    return Registered(
+        estimand=estimand,
+        computation=computation,
+        threshold=design["threshold"],
+        unequal_panels=design["unequal_panels"],
+        contrasts=contrasts,
+    )
+
+
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 AGREEMENT = {
@@ -98,6 +122,25 @@ def agreement_table(agreement: Found, title: str = "Agreement within panels") ->
         note += f" No two-way interval: {agreement['interval_reason']}."
     columns = ["", "value", f"{level} % two-way interval", f"{level} % bootstrap interval"]
     return Table(title, columns, rows, note)
+
+
+def robustness_table(
+    by_threshold: Sequence[Found], model: Found, rectified: Callable[[float], float], name: str = "R"
+) -> Table:
+    """The rectified error by every rule, and by a model of careless people that has no threshold."""
+    n = len(by_threshold)
+    rows = []
+    for k, found in enumerate(by_threshold, start=1):
+        share = found["terms"].get("s") or found["terms"]["p"]
+        if share["estimate"] is not None:
+            rows.append([f"{k} of {n} yes", percent(share["estimate"]), percent(found["estimate"]), span(found)])
+    positive = percent(model["estimate"]), percent(rectified(model["estimate"]))
+    rows.append(["Dawid–Skene", *positive, "no interval: a model of the majority, for comparison"])
+    note = (
+        "Does the result hang on the rule? Dawid and Skene’s model weighs people by how well they agree with the "
+        "others; it follows the weighted majority and knows no threshold."
+    )
+    return Table("By other rules", ["", "accepted share", name, "uncertainty"], rows, note, exploratory=True)
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------

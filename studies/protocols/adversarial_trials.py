@@ -8,16 +8,18 @@ images that were wrong before the attack.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django import forms
 
-from . import accepting, attacking
+from . import accepting, attacking, comparing
 from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
 from .attacking import AttackForm, attack_recipe, explainer_recipe
 from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
+from .registered import Registered, contrast
 from .results import Figure, Summary, Table, p_value, percent, points, span
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class AdversarialTrials(Protocol):
         "n_positive": "How many of the explanation's superpixels speak for the label.",
     }
     summary_reads = ("image", "label")
+    amendable = ("threshold", "unequal_panels")
 
     def arms(self, design: Mapping[str, Any]) -> Arms:
         if design["meeting"] == GROUPS:
@@ -128,6 +131,23 @@ class AdversarialTrials(Protocol):
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
 
+    def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
+        k, n, images = design["threshold"], design["answers_per_stimulus"], preparation["images"]
+        return accepting.registered(
+            design,
+            f"R({k}) = S - f p({k}) in each condition: the error S of all images under attack, less the share f that "
+            f"was flipped times the share p of flipped images accepted at {k} of {n} yes",
+            {
+                "kind": "panels",
+                "item": "image",
+                "conditions": list(CONDITIONS),
+                "formula": "S - f * p",
+                "known": {"S": [preparation["adversarial_errors"], images], "f": [preparation["flipped"], images]},
+                "contrasts": ["yes_difference"],
+            },
+            [contrast(f"{DIFFERENCE}, share of yes answers", {EXPLANATION: 1, WHOLE: -1})],
+        )
+
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
     ) -> tuple[str, float]:
@@ -143,7 +163,7 @@ class AdversarialTrials(Protocol):
         stimuli: "pd.DataFrame",
         answers: "pd.DataFrame",
     ) -> Summary:
-        panel, k = design["answers_per_stimulus"], design["threshold"]
+        panel, k, rule = (design[name] for name in ("answers_per_stimulus", "threshold", "unequal_panels"))
         measures: dict[str, Any] = {"threshold": k, "panel": panel, "meeting": design["meeting"]}
         measures |= attacking.known(preparation)
         if answers.empty:
@@ -151,17 +171,23 @@ class AdversarialTrials(Protocol):
             measures |= {"conditions": {}, "accepted_difference": nothing, "yes_difference": nothing}
             return Summary(headline="No answer counts yet.", measures=measures)
         # Loaded here, so that web processes, which only ask, start fast.
+        from studies.analysis.participants import participant_summary
         from studies.analysis.tables import Answers
 
         # By image in place of stimulus, so that the two conditions of an image are compared with each other.
-        table = answers.assign(image=answers["stimulus"].map(stimuli.set_index("stimulus")["image"]))
+        table = answers.merge(stimuli[["stimulus", *self.summary_reads]], on="stimulus", how="left")
+        table["yes"] = (table["answer"] == "yes").astype(int)
         said = Answers.from_frame(table, stimulus="image", condition="condition")
         each = dict(said.by_condition())
-        by_threshold = {name: _rectified(each[name], panel, preparation) for name in CONDITIONS if name in each}
+        by_threshold = {name: _rectified(each[name], panel, rule, preparation) for name in CONDITIONS if name in each}
         measures["conditions"] = {
-            name: _condition(each[name], panel, found[k - 1]) for name, found in by_threshold.items()
+            name: _condition(each[name], panel, rule, found[k - 1], design["seed"])
+            for name, found in by_threshold.items()
         }
-        measures |= _differences(table, each, panel, k)
+        measures |= _differences(table, each, panel, k, rule)
+        measures["strata"] = comparing.strata(table, "yes", "label", CONDITIONS)
+        people = participant_summary(said)
+        measures["straight_lining_participants"] = int(people["straight_lining"].sum())
         measures["risen"] = _risen(stimuli, said, each, panel)
         return Summary(
             _headline(measures),
@@ -170,28 +196,39 @@ class AdversarialTrials(Protocol):
                 _rectified_table(measures),
                 _difference_table(measures),
                 attacking.preparation_table(measures),
+                *(
+                    accepting.agreement_table(found["agreement"], f"Agreement within panels, {name}")
+                    for name, found in measures["conditions"].items()
+                ),
+                *_robustness(measures, by_threshold),
+                *comparing.strata_tables(measures["strata"], "adversarial label", DIFFERENCE, CONDITIONS),
                 _risen_table(measures),
             ],
-            _figures(measures, by_threshold),
+            [*_figures(measures, by_threshold), comparing.people_figure(table, "yes")],
+            comparing.strata_warnings(measures["strata"], "adversarial labels", DIFFERENCE),
         )
 
 
 # --- counting ---------------------------------------------------------------------------------------------------------
 
 
-def _rectified(answers: "Answers", panel: int, preparation: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rectified(answers: "Answers", panel: int, rule: Any, preparation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """R(k) of one condition for k = 1 … n."""
     from studies.analysis.rectified import adversarial_rectified_error
 
     counts = {name: preparation[name] for name in ("adversarial_errors", "flipped", "shown")}
     counts |= {f"{name}_population": preparation["images"] for name in ("adversarial", "flipped")}
-    return [adversarial_rectified_error(answers, **counts, threshold=k, panel=panel) for k in range(1, panel + 1)]
+    settings = {"panel": panel, "rule": rule}
+    return [adversarial_rectified_error(answers, **counts, threshold=k, **settings) for k in range(1, panel + 1)]
 
 
-def _condition(answers: "Answers", panel: int, rectified: dict[str, Any]) -> dict[str, Any]:
+def _condition(answers: "Answers", panel: int, rule: Any, rectified: dict[str, Any], seed: int) -> dict[str, Any]:
+    from studies.analysis.agreement import panel_agreement
+    from studies.analysis.crossed import CrossedPanels
+    from studies.analysis.dawid_skene import positive_share
     from studies.analysis.panels import count_panels
 
-    panels = count_panels(answers, panel=panel)
+    panels = count_panels(answers, panel=panel, rule=rule)
     return {
         "answers": panels.n_answers,
         "participants": panels.n_participants,
@@ -199,10 +236,12 @@ def _condition(answers: "Answers", panel: int, rectified: dict[str, Any]) -> dic
         "histogram": panels.histogram.tolist(),
         "accepted_share": rectified["terms"]["p"],
         "rectified_error": rectified,
+        "agreement": panel_agreement(CrossedPanels.of(answers, panels), seed=seed),
+        "dawid_skene": positive_share(answers),
     }
 
 
-def _differences(table: "pd.DataFrame", each: Mapping[str, "Answers"], panel: int, k: int) -> dict[str, Any]:
+def _differences(table: "pd.DataFrame", each: Mapping[str, "Answers"], panel: int, k: int, rule: Any) -> dict[str, Any]:
     if len(each) < len(CONDITIONS):
         reason = f"no answer counts yet in the condition {next(name for name in CONDITIONS if name not in each)}"
         nothing = nothing_counts(p_value=None) | {"reason": reason}
@@ -210,10 +249,10 @@ def _differences(table: "pd.DataFrame", each: Mapping[str, "Answers"], panel: in
     from studies.analysis.cluster import two_way_difference
     from studies.analysis.differences import pivotal_difference
 
-    accepted = pivotal_difference(each[WHOLE], each[EXPLANATION], k, panel=panel)
+    accepted = pivotal_difference(each[WHOLE], each[EXPLANATION], k, panel=panel, rule=rule)
     mcnemar = accepted.pop("mcnemar")
     yes = two_way_difference(
-        (table["answer"] == "yes").to_numpy(dtype=float),
+        table["yes"].to_numpy(dtype=float),
         (table["condition"] == EXPLANATION).to_numpy(),
         table["participant"].to_numpy(),
         table["image"].to_numpy(),
@@ -252,6 +291,15 @@ def _headline(measures: Mapping[str, Any]) -> str:
     return f"With labels that {rule} accept, the adversarial error of {standard} becomes {' and '.join(parts)}."
 
 
+def _robustness(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Any]]) -> Iterator[Table]:
+    standard, flipped = measures["adversarial_error"]["estimate"], measures["flipped_share"]["estimate"]
+    for name, found in by_threshold.items():
+        model = measures["conditions"][name]["dawid_skene"]
+        table = accepting.robustness_table(found, model, lambda share: standard - flipped * share)
+        yield replace(table, title=f"{table.title}, {name}")
+
+
+DIFFERENCE = "Explanations less whole images"
 SEEN = {WHOLE: "images shown whole", EXPLANATION: "explanations shown"}
 AS_DISPLAYED = "R = S − f·p. S and f are counted on the pictures as displayed."
 
@@ -301,7 +349,7 @@ def _difference_table(measures: Mapping[str, Any]) -> Table:
     if mcnemar:
         counts = f"{mcnemar['only_second']} accepted as explanations only, {mcnemar['only_first']} whole only"
         rows.append(["Accepted images, McNemar", counts, "", p_value(mcnemar["p_value"]), IGNORES])
-    return Table("Explanations less whole images", ["", "difference", "interval", "p", "method"], rows, DIFFERENCE_NOTE)
+    return Table(DIFFERENCE, ["", "difference", "interval", "p", "method"], rows, DIFFERENCE_NOTE)
 
 
 DIFFERENCE_NOTE = (
@@ -325,7 +373,7 @@ def _risen_table(measures: Mapping[str, Any]) -> Table:
     ]
     note = f"At most {MOST_RISEN}; chosen because agreement rose, so they say nothing about how often it does."
     columns = ["image", "adversarial label", "yes, whole", "yes, explanation", "rise"]
-    return Table("Images on which agreement rose most", columns, rows, note)
+    return Table("Images on which agreement rose most", columns, rows, note, exploratory=True)
 
 
 def _figures(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Figure]:
@@ -334,4 +382,11 @@ def _figures(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Ma
     return [
         accepting.positive_answers(panel, histograms, by="condition"),
         accepting.threshold_curves(panel, measures["threshold"], error, shown, by_threshold),
+        *comparing.forest(
+            {
+                "Accepted share": measures["accepted_difference"],
+                "Share of yes answers": measures["yes_difference"],
+            },
+            f"{DIFFERENCE}, in points",
+        ),
     ]

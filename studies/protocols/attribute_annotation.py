@@ -5,7 +5,7 @@ told which is which.  An attribute that criticisms show oftener or more seldom t
 classifier's idea of the class leaves out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from django import forms
 from . import comparing
 from .accepting import YES_OR_NO
 from .base import Choice, DesignForm, Protocol, StimulusSpec
+from .registered import Registered, contrast
 from .results import Summary, percent
 from .selecting import AT_RANDOM, TITLES, WAYS
 
@@ -88,6 +89,20 @@ class AttributeAnnotation(Protocol):
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
 
+    def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
+        return Registered(
+            estimand=f"the share of counted answers that see {design['attribute']!r}, for each kind of image",
+            computation={
+                "kind": "shares",
+                "under": "shares",
+                "conditions": list(CONDITIONS),
+                "item": "image",
+                "right": {"answer": "yes"},
+                "contrasts": ["contrasts"],
+            },
+            contrasts=_contrasts(CONDITIONS),
+        )
+
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
     ) -> tuple[str, float]:
@@ -110,12 +125,7 @@ class AttributeAnnotation(Protocol):
         said = answers.merge(stimuli[["stimulus", "image"]], on="stimulus", how="left", validate="many_to_one")
         said = said.assign(yes=(said["answer"].astype(str) == "yes").astype(int))
         found = measures["shares"] = comparing.shares(said, "yes", "image", CONDITIONS)
-        contrasts = [
-            Contrast(f"{WORDS[one]} less {WORDS[other].lower()}", {one: 1, other: -1})
-            for one, other in CONTRASTS
-            if {one, other} <= set(found)
-        ]
-        if contrasts:
+        if contrasts := [Contrast(c["name"], c["weights"]) for c in _contrasts(found)]:
             columns = (said[name] for name in ("yes", "condition", "participant", "image"))
             measures["contrasts"] = registered_contrasts(*columns, contrasts, scale="mean")
         note = f"Answers that see “{design['attribute']}”."
@@ -123,8 +133,21 @@ class AttributeAnnotation(Protocol):
             comparing.shares_table("The attribute is seen", "images", WORDS, found, note),
             comparing.contrasts_table("images", measures["contrasts"]),
         ]
-        figure = comparing.figure("The attribute is seen, by kind of image", "yes in %", WORDS, found, None)
-        return Summary(_headline(measures), measures, tables, [figure])
+        figures = [
+            comparing.figure("The attribute is seen, by kind of image", "yes in %", WORDS, found, None),
+            *comparing.forest({c["name"]: c for c in measures["contrasts"]}, "difference in points"),
+            comparing.people_figure(said, "yes"),
+        ]
+        return Summary(_headline(measures), measures, tables, figures)
+
+
+def _contrasts(conditions: Collection[str]) -> list[dict[str, Any]]:
+    """The differences that are tested of so many conditions."""
+    return [
+        contrast(f"{WORDS[one]} less {WORDS[other].lower()}", {one: 1, other: -1})
+        for one, other in CONTRASTS
+        if {one, other} <= set(conditions)
+    ]
 
 
 def _headline(measures: Mapping[str, Any]) -> str:

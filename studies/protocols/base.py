@@ -9,6 +9,7 @@ import numpy as np
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
+from .registered import Registered
 from .results import Summary, Table
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class Protocol:
     known: ClassVar[Mapping[str, str]] = {}
     #: What of `truth` the summary reads; studies can be large, so nothing else is loaded for it.
     summary_reads: ClassVar[tuple[str, ...]] = ()
+    #: Settings that change the analysis alone, nothing that was shown or asked: an amendment may change them.
+    amendable: ClassVar[tuple[str, ...]] = ()
     #: How long a stimulus is kept for the person who looks at it.
     lease: ClassVar[timedelta] = timedelta(minutes=10)
 
@@ -205,6 +208,14 @@ class Protocol:
         participant (codes from 0), stimulus, answer, condition, response_ms and server_ms.
         """
         raise NotImplementedError
+
+    def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
+        """The analysis that is frozen with the design when the study opens."""
+        return Registered(estimand=self.description)
+
+    def reads(self, design: Mapping[str, Any]) -> tuple[str, ...]:
+        """What of `truth` the summary of this design reads."""
+        return self.summary_reads
 
     def before_exclusions(
         self,

@@ -5,7 +5,7 @@ People see six classes by six images each, and one more image of one of them: wh
 way that was, and nobody meets a round twice.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from django import forms
 from . import comparing
 from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
 from .fields import NameListField
+from .registered import LATE, Registered, contrast
 from .results import Summary, Table, percent, span
 from .selecting import AT_RANDOM, TITLES, WAYS
 
@@ -177,6 +178,22 @@ class ClassAssignment(Protocol):
 
     skilled = True
 
+    def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
+        window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server's clock"
+        return Registered(
+            estimand="the share of counted answers that choose the target's class, in each condition; chance is 1/6",
+            computation={
+                "kind": "shares",
+                "under": "conditions",
+                "conditions": design["conditions"],
+                "item": "round",
+                "right": {"letters": LETTERS, "of": "label", "among": "classes"},
+                "contrasts": ["contrasts"],
+            },
+            exclusions=(f"an answer outside of {window} does not count ({TOO_FAST}, {TOO_SLOW})", LATE),
+            contrasts=_contrasts(design["conditions"]),
+        )
+
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
     ) -> tuple[str, float]:
@@ -195,7 +212,7 @@ class ClassAssignment(Protocol):
         stimuli: "pd.DataFrame",
         answers: "pd.DataFrame",
     ) -> Summary:
-        from studies.analysis.cluster import registered_contrasts
+        from studies.analysis.cluster import Contrast, registered_contrasts
 
         measures: dict[str, Any] = {"chance": CHANCE, "conditions": {}, "contrasts": []}
         if answers.empty:
@@ -203,16 +220,29 @@ class ClassAssignment(Protocol):
         said = _marked_right(stimuli, answers)
         found = comparing.shares(said, "right", "round", design["conditions"])
         measures["conditions"] = found
-        if contrasts := _registered(found):
+        if contrasts := [Contrast(c["name"], c["weights"], c["null"]) for c in _contrasts(found)]:
             columns = (said[name] for name in ("right", "condition", "participant", "round"))
             measures["contrasts"] = registered_contrasts(*columns, contrasts)
+        pairs = [c for c in measures["contrasts"] if c["name"] in SIMPSON]
+        within = {c["name"]: comparing.strata(said, "right", "label", _pair(c)) for c in pairs}
+        measures["strata"] = within
         note = f"Right answers; chance is {percent(CHANCE)}."
         tables = [
             comparing.shares_table("Right class chosen", "targets", WORDS, found, note),
             comparing.contrasts_table("targets", measures["contrasts"]),
+            *(
+                t
+                for name, one in within.items()
+                for t in comparing.strata_tables(one, "class", name, ("without", "with"))
+            ),
         ]
-        figure = comparing.figure("Right class chosen, by condition", "right in %", WORDS, found, CHANCE)
-        return Summary(_headline(found), measures, tables, [figure])
+        figures = [
+            comparing.figure("Right class chosen, by condition", "right in %", WORDS, found, CHANCE),
+            *comparing.forest({c["name"]: c for c in measures["contrasts"]}, "odds ratio", ratios=True),
+            comparing.people_figure(said, "right"),
+        ]
+        warnings = [w for name, one in within.items() for w in comparing.strata_warnings(one, "classes", name)]
+        return Summary(_headline(found), measures, tables, figures, warnings)
 
     def before_exclusions(
         self,
@@ -342,27 +372,32 @@ def _smallest(selections: Sequence[Any]) -> int:
 def _marked_right(stimuli: "pd.DataFrame", answers: "pd.DataFrame") -> "pd.DataFrame":
     """The answers with their round, and 1 where the right class was chosen, else 0."""
     places = (classes.index(label) for classes, label in zip(stimuli["classes"], stimuli["label"], strict=True))
-    keys = stimuli[["stimulus", "round"]].assign(letter=[LETTERS[place] for place in places])
+    keys = stimuli[["stimulus", "round", "label"]].assign(letter=[LETTERS[place] for place in places])
     said = answers.merge(keys, on="stimulus", how="left", validate="many_to_one")
     return said.assign(right=(said["answer"].astype(str) == said["letter"]).astype(int))
 
 
-def _registered(found: Mapping[str, Any]) -> list[Any]:
-    """The contrasts the design fixes before any answer is given; those whose conditions have answers."""
-    from studies.analysis.cluster import Contrast
+#: Compared within classes too: the contrasts of two conditions that differ in their criticisms alone.
+SIMPSON = {f"{TITLES[way]}: with criticisms against without": way for way in WAYS}
 
+
+def _contrasts(conditions: Collection[str]) -> list[dict[str, Any]]:
+    """The contrasts that are tested of so many conditions."""
     contrasts = [
-        Contrast(
-            f"{TITLES[way]}: with criticisms against without",
-            {f"{way}-prototypes-criticisms": 1, f"{way}-prototypes": -1},
-        )
-        for way in WAYS
+        contrast(name, {f"{way}-prototypes-criticisms": 1, f"{way}-prototypes": -1}, scale="logit")
+        for name, way in SIMPSON.items()
     ]
     for key, (way, _, _) in CONDITIONS.items():
         if way in WAYS:
-            contrasts.append(Contrast(f"{WORDS[key]} against random", {key: 1, "random": -1}))
-    contrasts.append(Contrast("Random against chance", {"random": 1}, null=CHANCE))
-    return [contrast for contrast in contrasts if set(contrast.weights) <= set(found)]
+            contrasts.append(contrast(f"{WORDS[key]} against random", {key: 1, "random": -1}, scale="logit"))
+    contrasts.append(contrast("Random against chance", {"random": 1}, null=CHANCE, scale="logit"))
+    return [one for one in contrasts if set(one["weights"]) <= set(conditions)]
+
+
+def _pair(contrast: Mapping[str, Any]) -> tuple[str, str]:
+    """The conditions it compares, the one taken away first."""
+    first, second = sorted(contrast["weights"], key=lambda key: contrast["weights"][key])
+    return first, second
 
 
 def _headline(shares: Mapping[str, Mapping[str, Any]]) -> str:

@@ -75,6 +75,103 @@ def _effect(contrast: Found, name: str) -> str | None:
     return f"{np.exp(value - (contrast['null'] or 0)):.2f}" if contrast["scale"] == "logit" else points(value)
 
 
+def forest(contrasts: Mapping[str, Found], x: str, *, ratios: bool = False) -> list[Figure]:
+    """The registered contrasts, one a line, with a line at no difference; none where nothing could be estimated."""
+    if all(one["estimate"] is None for one in contrasts.values()):
+        return []
+
+    def natural(one: Found, name: str) -> float | None:
+        value = one[name]
+        if value is None:
+            return None
+        return float(np.exp(value - (one["null"] or 0))) if ratios else 100 * value
+
+    series = {"name": x, "x": list(contrasts)}
+    series |= {end: [natural(one, name) for one in contrasts.values()] for end, name in ENDS.items()}
+    series |= {"marked": 1.0 if ratios else 0.0, "marked_as": "no difference", "logarithmic": ratios}
+    return [
+        Figure(
+            name="contrasts",
+            kind="forest",
+            title="Registered contrasts",
+            x="contrast",
+            y=x,
+            series=[series],
+            note="Each with its two-way 95 % interval, not adjusted. The dashed line is no difference.",
+        )
+    ]
+
+
+ENDS = {"y": "estimate", "low": "low", "high": "high"}
+
+
+def people_figure(said: "pd.DataFrame", value: str) -> Figure:
+    """One point a participant: how many answers, and which share of them is one in the column `value`."""
+    each = said.groupby("participant")[value].agg(["size", "mean"])
+    points = {"name": "participants", "x": each["size"].tolist(), "y": each["mean"].tolist()}
+    return Figure(
+        name="participants",
+        kind="scatter",
+        title="Participants",
+        x="counted answers",
+        y=f"{value} answers in %",
+        series=[points | {"marked": float(said[value].mean())}],
+        note=f"One point a participant. The dashed line is the share of {value} among all answers.",
+    )
+
+
+# --- within strata ----------------------------------------------------------------------------------------------------
+
+
+def strata(said: "pd.DataFrame", value: str, stratum: str, pair: tuple[str, str]) -> dict[str, Any] | None:
+    """The second condition of the pair less the first, over all answers and within strata; None without both."""
+    from studies.analysis.simpson import pooled_and_stratified
+
+    both = said[said["condition"].isin(pair)]
+    if both["condition"].nunique() < len(pair):
+        return None
+    return pooled_and_stratified(both[value], both["condition"] == pair[1], both[stratum])
+
+
+def strata_tables(found: Found | None, stratum: str, name: str, words: Sequence[str]) -> list[Table]:
+    if found is None:
+        return []
+    pooled = found["pooled"] | {"stratum": "All answers, pooled", "answers_first": None, "answers_second": None}
+    rows: list[list[Any]] = [
+        [
+            one["stratum"],
+            one["answers_first"],
+            percent(one["first"]),
+            one["answers_second"],
+            percent(one["second"]),
+            points(one["difference"]),
+        ]
+        for one in [*found["strata"][:MOST_STRATA], pooled]
+    ]
+    rows.append(["Mean of the differences within", None, None, None, None, points(found["stratified"])])
+    left = len(found["strata"]) - MOST_STRATA
+    note = f"{left} more are in analysis.json. " if left > 0 else ""
+    note += "Weighted by answers. " + (f"Warning: {found['warning']}." if found["warning"] else "The signs agree.")
+    columns = [stratum, f"answers, {words[0]}", words[0], f"answers, {words[1]}", words[1], "difference"]
+    return [Table(f"{name}, within each {stratum}", columns, rows, note, exploratory=True)]
+
+
+def strata_warnings(found: Found | None, strata: str, name: str) -> list[str]:
+    if found is None or not found["warning"]:
+        return []
+    pooled, within = points(found["pooled"]["difference"]), points(found["stratified"])
+    return [
+        f"{name}: {pooled} over all answers, but {within} within {strata}. The signs are opposite (Simpson’s paradox): "
+        "the conditions do not have the same mix of answers, and the pooled difference misleads."
+    ]
+
+
+MOST_STRATA = 20
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
 def figure(title: str, y: str, words: Mapping[str, str], found: Mapping[str, Found], chance: float | None) -> Figure:
     """Points with their intervals, and a line at chance where there is one."""
     series = {

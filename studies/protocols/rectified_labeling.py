@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django import forms
 
-from . import accepting
+from . import accepting, comparing
 from .accepting import YES_OR_NO, PanelForm, known_share, nothing_counts
 from .base import Choice, DesignError, Protocol, StimulusSpec, sample
-from .results import Figure, Summary, Table, percent, span
+from .registered import Registered
+from .results import Summary, Table, percent, span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,7 @@ class RectifiedLabeling(Protocol):
         "true_probability": "What the classifier gives the true class.",
     }
     summary_reads = ("image",)
+    amendable = ("threshold", "unequal_panels")
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         classifier = design["classifier"]
@@ -111,6 +113,23 @@ class RectifiedLabeling(Protocol):
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
 
+    def reads(self, design: Mapping[str, Any]) -> tuple[str, ...]:
+        return self.summary_reads if design["asking"] == EACH_LABEL else ()
+
+    def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
+        k, n = design["threshold"], design["answers_per_stimulus"]
+        shown = "shown images" if design["asking"] == ONE_QUESTION else "shown images, one of whose guesses is accepted"
+        return accepting.registered(
+            design,
+            f"R({k}) = E (1 - s({k})): the error E over all images, less the share s of {shown} at {k} of {n} yes",
+            {
+                "kind": "panels" if design["asking"] == ONE_QUESTION else "any_panel",
+                "item": "stimulus" if design["asking"] == ONE_QUESTION else "image",
+                "formula": "E * (1 - s)",
+                "known": {"E": [preparation["errors"], preparation["images"]]},
+            },
+        )
+
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
     ) -> tuple[str, float]:
@@ -125,16 +144,17 @@ class RectifiedLabeling(Protocol):
         stimuli: "pd.DataFrame",
         answers: "pd.DataFrame",
     ) -> Summary:
-        panel, k = design["answers_per_stimulus"], design["threshold"]
+        panel, k, rule = (design[name] for name in ("answers_per_stimulus", "threshold", "unequal_panels"))
         measures = _known(design, preparation) | {"threshold": k, "panel": panel}
         if answers.empty:
             nothing = nothing_counts()
             return Summary("No answer counts yet.", measures | {"accepted_share": nothing, "rectified_error": nothing})
         if design["asking"] == EACH_LABEL:
-            measures |= _any_of_five(stimuli, answers, panel, k, preparation)
+            measures |= _any_of_five(stimuli, answers, panel, k, rule, preparation)
             return Summary(_headline(measures), measures, [_result_table(measures)])
         # Loaded here, so that web processes, which only ask, start fast.
         from studies.analysis.crossed import CrossedPanels
+        from studies.analysis.dawid_skene import positive_share
         from studies.analysis.panels import count_panels
         from studies.analysis.participants import participant_summary
         from studies.analysis.rectified import rectified_error
@@ -146,23 +166,28 @@ class RectifiedLabeling(Protocol):
             stimulus=answers["stimulus"].to_numpy(),
             answer=(answers["answer"] == "yes").to_numpy(dtype="int8"),
         )
-        panels = count_panels(said, panel=panel)
+        panels = count_panels(said, panel=panel, rule=rule)
         counted = {"panels": panels, "crossed": CrossedPanels.of(said, panels)}
         counts = {"population": preparation["images"]} | {name: preparation[name] for name in ("errors", "shown")}
-        measures |= reanalysis(said, threshold=k, panel=panel, seed=design["seed"])
+        measures |= reanalysis(said, threshold=k, panel=panel, rule=rule, seed=design["seed"])
         by_threshold = [rectified_error(said, threshold=t, **counts, **counted) for t in range(1, panel + 1)]
         measures["rectified_error"] = by_threshold[k - 1]
         people = participant_summary(said)
         measures["straight_lining_participants"] = int(people["straight_lining"].sum())
-        tables = [_result_table(measures), _basis_table(measures, preparation)]
+        measures["dawid_skene"] = positive_share(said)
+        error = measures["top1_error" if design["top_k"] == 1 else "selected_error"]["estimate"]
+        tables = [
+            _result_table(measures),
+            _basis_table(measures, preparation),
+            accepting.agreement_table(measures["agreement"]),
+            accepting.robustness_table(by_threshold, measures["dawid_skene"], lambda share: error * (1 - share)),
+        ]
         figures = [
             accepting.positive_answers(panel, {"images": measures["histogram"]}),
             accepting.threshold_curves(panel, k, "error", "error", {"R(k)": by_threshold}),
-            _people(people, measures["yes_share"]),
+            comparing.people_figure(answers.assign(yes=said.answer), "yes"),
         ]
-        return Summary(
-            _headline(measures), measures, [*tables, accepting.agreement_table(measures["agreement"])], figures
-        )
+        return Summary(_headline(measures), measures, tables, figures)
 
 
 # --- five guesses -----------------------------------------------------------------------------------------------------
@@ -200,15 +225,19 @@ def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], image
 
 
 def _any_of_five(
-    stimuli: "pd.DataFrame", answers: "pd.DataFrame", panel: int, k: int, preparation: Mapping[str, Any]
+    stimuli: "pd.DataFrame", answers: "pd.DataFrame", panel: int, k: int, rule: str, preparation: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """An image is accepted when at least one of its guesses is; it counts when all of its panels are complete."""
+    """An image is accepted when at least one of its guesses is; it counts when all of its panels do, by the rule."""
     from studies.analysis.intervals import wilson
 
     yes = (answers["answer"] == "yes").groupby(answers["stimulus"]).agg(["size", "sum"])
-    panels = stimuli.set_index("stimulus").join(yes)
-    complete = (panels["size"] == panel).groupby(panels["image"]).all()
-    accepted = (panels["sum"] >= k).groupby(panels["image"]).any()[complete]
+    panels = stimuli.set_index("stimulus").join(yes).fillna({"size": 0, "sum": 0})
+    counts = panels["size"] > 0 if rule == "proportion" else panels["size"] == panel
+    complete = counts.groupby(panels["image"]).all()
+    if rule == "top_up" and not complete.all():
+        complete[:] = False
+    # At least k of n, or that share of a smaller panel; in whole numbers, so that no rounding decides.
+    accepted = (panels["sum"] * panel >= k * panels["size"]).groupby(panels["image"]).any()[complete]
     n, m = len(accepted), int(accepted.sum())
     error, bounds = preparation["errors"] / preparation["images"], wilson(m, n)
     share = {
@@ -220,6 +249,8 @@ def _any_of_five(
         "denominator": n,
         "reason": "a two-way interval is not known for images accepted through any of several questions"
         if n
+        else "panels wait for more answers"
+        if rule == "top_up"
         else "no image has all of its panels complete",
         "wilson": {"low": bounds[0], "high": bounds[1]} if bounds else {"low": None, "high": None},
     }
@@ -295,6 +326,9 @@ def _result_table(measures: Mapping[str, Any]) -> Table:
     return Table(title, ["", "estimate", "uncertainty", "from"], rows, " ".join(note))
 
 
+SHORT = {"drop": "left out", "proportion": "accepted at the same share", "top_up": "waited for"}
+
+
 def _basis_table(measures: Mapping[str, Any], preparation: Mapping[str, Any]) -> Table:
     effective, panels = measures["accepted_share"]["effective_participants"], measures["accepted_share"]["panels"]
     rows = [
@@ -302,7 +336,7 @@ def _basis_table(measures: Mapping[str, Any], preparation: Mapping[str, Any]) ->
         ["Misclassified images", preparation["errors"]],
         ["Stimuli shown", preparation["shown"]],
         [f"Panels with {measures['panel']} answers", panels["counted"]],
-        ["Panels with fewer, left out", panels["short"]],
+        [f"Panels with fewer, {SHORT[panels['rule']]}", panels["short"]],
         ["Answers counted", measures["answers"]],
         ["Participants", measures["participants"]],
         ["Effective participants", None if effective is None else f"{effective:.1f}"],
@@ -313,21 +347,3 @@ def _basis_table(measures: Mapping[str, Any], preparation: Mapping[str, Any]) ->
         "Straight-lining: a run of one answer that is most unlikely by chance."
     )
     return Table("What the result rests on", ["", "number"], rows, note)
-
-
-def _people(people: "pd.DataFrame", yes_share: float) -> Figure:
-    points = {
-        "name": "participants",
-        "x": people["answers"].tolist(),
-        "y": people["yes_share"].tolist(),
-        "marked": yes_share,
-    }
-    return Figure(
-        name="participants",
-        kind="scatter",
-        title="Participants",
-        x="counted answers",
-        y="yes answers in %",
-        series=[points],
-        note="One point a participant. The dashed line is the share of yes among all answers.",
-    )

@@ -13,6 +13,8 @@ class Table:
     columns: list[str]
     rows: list[list[Any]]
     note: str = ""
+    #: Outside of what the design registered.
+    exploratory: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Summary:
     measures: dict[str, Any]
     tables: list[Table] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+    #: What a reader of the headline has to know beside it.
+    warnings: list[str] = field(default_factory=list)
 
 
 def percent(share: float | None) -> str:

@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from studies.models import Study
+from studies.models import Look, Study
 
 from . import tables
 from .results import Result, result
@@ -12,9 +12,13 @@ from .results import Result, result
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels")
 
 
-def analyse(study: Study) -> tuple[Result, dict[str, Any]]:
-    """The result of a study that was opened, and analysis.json's content: shares in [0, 1], null for undefined."""
-    found = result(study, interim=True)
+def analyse(study: Study, seen: Look | None) -> tuple[Result, dict[str, Any]]:
+    """The result of a study that was opened, and analysis.json's content: shares in [0, 1], null for undefined.
+
+    `seen` is the look that was recorded (`looking.look`); only of a closed study there is none.
+    """
+    found = result(study, seen=seen)
+    amendments = list(study.amendments.all())
     return found, {
         "study": study.slug,
         "title": study.title,
@@ -28,8 +32,20 @@ def analyse(study: Study) -> tuple[Result, dict[str, Any]]:
         "stimuli_sha256": study.frozen["stimuli_sha256"],
         "consent_sha256": study.frozen["consent_sha256"],
         "seed": study.design["seed"],
+        "amendments_sha256": amendments[-1].sha256 if amendments else None,
+        "looks": study.looks.count(),
         "headline": found.summary.headline,
+        "warnings": found.summary.warnings,
         **found.summary.measures,
+        "exploratory": [
+            {
+                "amendment": amendment.number,
+                "changes": amendment.changes,
+                "headline": summary.headline,
+                **summary.measures,
+            }
+            for amendment, summary in found.exploratory
+        ],
         "counts": found.counts,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }

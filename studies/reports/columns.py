@@ -46,6 +46,13 @@ PARTICIPANTS = {
     "counted": Column("integer", "How many of their answers count."),
     "simulated": Column("integer", "1 when the participant was a simulated one, else 0."),
 }
+LOOKS = {
+    "study": Column("text", "Short name of the study."),
+    "looked_at": Column("moment", "When somebody saw outcomes while answers still came in (UTC, ISO 8601)."),
+    "way": Column("text", "The command that told them."),
+    "counted_answers": Column("integer", "How many answers counted then."),
+    "participants": Column("integer", "How many people had agreed by then."),
+}
 STIMULI = {
     "study": Column("text", "Short name of the study."),
     "condition": Column("text", "Arm of the study the stimulus belongs to."),

@@ -16,13 +16,15 @@ from typing import Any
 from django.utils import timezone
 from django.utils.text import slugify
 
+from studies import amending
 from studies.errors import StudyError
-from studies.models import Study
+from studies.models import Look, Study
 
-from . import columns, figures, files, psychds, tables
+from . import columns, figures, files, looking, psychds, tables
 from .analysis import analyse
 
 RECOMPUTE = Path(__file__).parent / "recompute.py"
+NOTEBOOK = Path(__file__).parent / "analysis.ipynb"
 
 
 def write(study: Study, folder: Path) -> None:
@@ -32,12 +34,13 @@ def write(study: Study, folder: Path) -> None:
     folder = Path(folder).absolute()
     try:
         _check_place(study, folder)
+        seen = looking.look(study, "export_study")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
             draft, before = Path(place) / "export", Path(place) / "before"
             draft.mkdir()
             with tables.one_moment():
-                _fill(Study.objects.get(pk=study.pk), draft)
+                _fill(Study.objects.get(pk=study.pk), draft, seen)
             if folder.exists():
                 folder.rename(before)
             try:
@@ -89,8 +92,8 @@ def _check_place(study: Study, folder: Path) -> None:
         raise StudyError(f"{folder}: holds {added[0]}, which is not from an export; choose another folder")
 
 
-def _fill(study: Study, folder: Path) -> None:
-    result, content = analyse(study)
+def _fill(study: Study, folder: Path, seen: Look | None) -> None:
+    result, content = analyse(study, seen)
     with (
         files.Csv(folder / "answers.csv", columns.ANSWERS) as text,
         files.Parquet(folder / "answers.parquet", columns.ANSWERS) as typed,
@@ -101,22 +104,29 @@ def _fill(study: Study, folder: Path) -> None:
     for name, described, rows in (
         ("stimuli.csv", columns.of_stimuli(study), tables.stimuli(study)),
         ("participants.csv", columns.PARTICIPANTS, tables.participants(study)),
+        ("looks.csv", columns.LOOKS, tables.looks(study)),
     ):
         with files.Csv(folder / name, described) as text:
             for block in files.blocks(rows, tables.ROWS_AT_A_TIME):
                 text.write(block)
     files.write_json(folder / "analysis.json", content)
-    files.write_json(folder / "design.json", {"sha256": study.design_sha256, "frozen": study.frozen})
+    design = {"sha256": study.design_sha256, "frozen": study.frozen, "amendments": amending.as_json(study)}
+    files.write_json(folder / "design.json", design)
     files.write_json(folder / "flow.json", _flow(result.counts))
     for name in ("tables", "figures"):
         (folder / name).mkdir()
     for table in result.summary.tables:
-        files.write_table(folder / "tables" / slugify(table.title), table)
+        files.write_table(folder / "tables" / slugify(f"{'exploratory ' * table.exploratory}{table.title}"), table)
+    for amendment, summary in result.exploratory:
+        for table in summary.tables:
+            name = slugify(f"exploratory amendment {amendment.number} {table.title}")
+            files.write_table(folder / "tables" / name, table)
     for figure in result.summary.figures:
         drawing = figures.on_paper(figures.svg(figure))
         (folder / "figures" / f"{figure.name}.svg").write_text(drawing, encoding="utf-8")
         files.write_table(folder / "tables" / f"figure-{figure.name}", figures.table(figure))
-    shutil.copyfile(RECOMPUTE, folder / "recompute.py")
+    for program in (RECOMPUTE, NOTEBOOK):
+        shutil.copyfile(program, folder / program.name)
     (folder / "README.md").write_text(psychds.readme(study, result.summary.headline), encoding="utf-8")
     files.write_json(folder / psychds.NAME, psychds.description(study, timezone.now()))
 

@@ -5,7 +5,8 @@ Lines and words take the colour of the text around them, so that a figure fits a
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -19,11 +20,13 @@ PALETTE = ("#3b7dd8", "#d9772b", "#2f9e7a", "#a35fc4")
 #: Stands for the colour of the surrounding text until the drawing is done.
 INK = "#123456"
 #: Kinds that draw shares in [0, 1]; their axis and their table are in percent.
-IN_PERCENT = {"steps", "scatter"}
+IN_PERCENT = {"intervals", "scatter", "steps"}
 #: More points than this are drawn as one picture: an element each would make the page slow.
 MOST_POINTS = 2000
 #: More labels than this would run into each other.
 MOST_LABELS = 18
+#: Longer names of lines are broken.
+LETTERS_A_LINE = 30
 
 Series = Mapping[str, Any]
 
@@ -65,10 +68,16 @@ def table(figure: Figure) -> Table:
     columns = [figure.x, figure.y]
     if any("low" in series for series in figure.series):
         columns += ["low", "high"]
+    if any("value" in series for series in figure.series):
+        columns.append("in %")
     several = len(figure.series) > 1
     rows = []
     for series in figure.series:
         nothing = [None] * len(series["x"])
+        if "value" in series:
+            shares = [None if share is None else round(100 * share, 2) for share in series["value"]]
+            rows += [list(cells) for cells in zip(series["x"], series["y"], shares, strict=True)]
+            continue
         values = [series["y"], series.get("low", nothing), series.get("high", nothing)][: len(columns) - 1]
         if figure.kind in IN_PERCENT:
             values = [[None if share is None else round(100 * share, 2) for share in column] for column in values]
@@ -177,13 +186,56 @@ def _intervals(axes: "Axes", series: list[Series]) -> None:
                 xytext=(5, -2),
                 fontsize=9,
             )
-    # Categories are named at the side, where there is room for words, the first one on top.
+    _named_lines(axes, categories)
+    _legend(axes, series)
+
+
+def _forest(axes: "Axes", series: list[Series]) -> None:
+    """Effects on their own scale, one a line: x, y, low and high; `marked` is no effect; `logarithmic` for ratios."""
+    (one,) = series
+    for place, (y, low, high) in enumerate(zip(one["y"], one["low"], one["high"], strict=True)):
+        if low is not None:
+            axes.plot([low, high], [place, place], color=PALETTE[0], linewidth=2, solid_capstyle="butt")
+        if y is not None:
+            axes.plot([y], [place], "s", color=PALETTE[0], markersize=7)
+    axes.axvline(one["marked"], color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    if one["logarithmic"]:
+        axes.set_xscale("log")
+        _plain_decades(axes)
+    _named_lines(axes, one["x"])
+
+
+def _heatmap(axes: "Axes", series: list[Series]) -> None:
+    """A share in [0, 1] for each pair of x and y, None where there is none: the number on its colour."""
+    import matplotlib
+
+    (one,) = series
+    columns, rows = (sorted(set(one[name])) for name in ("x", "y"))
+    known = [value for value in one["value"] if value is not None]
+    colours, most = matplotlib.colormaps["Blues"], max(known, default=0) or 1
+    for x, y, value in zip(one["x"], one["y"], one["value"], strict=True):
+        place, depth = (columns.index(x), rows.index(y)), 0.0 if value is None else value / most
+        # The lightest and the darkest leave no room for words of either colour.
+        colour = "none" if value is None else colours(0.12 + 0.76 * depth)
+        axes.add_patch(matplotlib.patches.Rectangle((place[0] - 0.48, place[1] - 0.48), 0.96, 0.96, color=colour))
+        words, ink = ("–", INK) if value is None else (f"{100 * value:.1f}", "#ffffff" if depth > 0.6 else "#101828")
+        axes.text(*place, words, ha="center", va="center", color=ink)
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(-0.5, len(rows) - 0.5)
+    axes.set_xticks(range(len(columns)), [f"{x:,}" for x in columns])
+    axes.set_yticks(range(len(rows)), [f"{y:,}" for y in rows])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _named_lines(axes: "Axes", categories: Sequence[str]) -> None:
+    """Categories named at the side, where there is room for words, the first one on top."""
     axes.set_xlabel(axes.get_ylabel())
     axes.set_ylabel("")
-    axes.set_yticks(range(len(categories)), [str(x) for x in categories])
+    axes.set_yticks(range(len(categories)), [fill(str(name), LETTERS_A_LINE) for name in categories])
     axes.set_ylim(len(categories) - 0.4, -0.9)
     axes.tick_params(axis="y", length=0)
-    _legend(axes, series)
 
 
 def _legend(axes: "Axes", series: list[Series]) -> None:
@@ -208,6 +260,8 @@ def _plain_decades(axes: "Axes") -> None:
 
 DRAWINGS: dict[str, Callable[["Axes", list[Series]], None]] = {
     "bars": _bars,
+    "forest": _forest,
+    "heatmap": _heatmap,
     "histogram": _histogram,
     "intervals": _intervals,
     "scatter": _scatter,

@@ -15,12 +15,14 @@ FILES = {
     "answers.parquet": "the same, with types",
     "stimuli.csv": "one row for each stimulus",
     "participants.csv": "one row for each participant, under a random identifier",
+    "looks.csv": "one row for each look at outcomes while answers still came in",
     "analysis.json": "the result: estimates at full precision, intervals with their methods, versions and hashes",
-    "design.json": "the design as it was frozen when the study opened, and its SHA-256",
+    "design.json": "the design and the analysis as frozen when the study opened, their SHA-256, and the amendments",
     "flow.json": "participants, answers and stimuli, and what became of them",
     "tables/": "the tables of the result and of its figures, as CSV and LaTeX",
     "figures/": "the figures, as SVG",
     "recompute.py": "computes the headline again from the CSV files alone; needs NumPy, SciPy and pandas",
+    "analysis.ipynb": "a notebook to begin with: the result, its panels, people and times; needs matplotlib too",
     NAME: "every column described, as in Psych-DS; also says when this was exported",
 }
 
@@ -31,7 +33,7 @@ def description(study: Study, moment: datetime) -> dict[str, Any]:
     The folder's layout is Quorum's own (Psych-DS wants tables in `data/` under names that end in `_data.csv`).
     """
     described: dict[str, str] = {}
-    for table in (columns.PARTICIPANTS, columns.of_stimuli(study), columns.ANSWERS):
+    for table in (columns.LOOKS, columns.PARTICIPANTS, columns.of_stimuli(study), columns.ANSWERS):
         described |= {name: column.what for name, column in table.items()}
     return {
         "@context": "https://schema.org/",

@@ -1,6 +1,5 @@
 """The result of a study: what may be told of it at any time, and what only the analysis of its answers tells."""
 
-import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,13 +7,11 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from studies import protocols, visits
-from studies.models import Study, Trial
+from studies import amending, protocols, visits
+from studies.models import Amendment, Look, Study, Trial
 from studies.protocols import Summary
 
 from . import quality, tables
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,43 +21,52 @@ class Result:
     study: Study
     counts: dict[str, Any]
     summary: Summary | None
+    #: What may be shown of the answers at any time: how many, how long they took.
+    quality: Summary
+    #: The results under each amendment that changes a setting.
+    exploratory: tuple[tuple[Amendment, Summary], ...] = ()
 
-    @property
-    def design_sha256(self) -> str:
-        return self.study.design_sha256
 
+def result(study: Study, *, seen: Look | None = None) -> Result:
+    """The result of a closed study; of one that still runs counts and times alone, unless a look was recorded.
 
-def result(study: Study, *, interim: bool = False) -> Result:
-    """The result of a closed study; of one that still runs the counts alone, unless `interim` asks for a look.
-
-    Looking at outcomes while answers come in, and stopping when they please, makes false alarms likely: each such
-    look is logged.
+    Looking at outcomes while answers come in, and stopping when they please, makes false alarms likely; so there is
+    no other way to them than `looking.look`.
     """
     with tables.one_moment():
         counted = counts(study)
-        if study.state != Study.State.CLOSED:
-            if not interim or study.opened_at is None:
-                return Result(study, counted, None)
-            log.warning("interim look at the outcomes of %s after %d answers", study.slug, counted["counted_answers"])
-        stimuli = tables.stimulus_frame(study)
         answers = tables.counted_answers(study)
+        told = _quality(counted, answers)
+        if study.opened_at is None or (study.state != Study.State.CLOSED and seen is None):
+            return Result(study, counted, None, told)
+        stimuli = tables.stimulus_frame(study)
         excluded = tables.excluded_answers(study)
+        amended = list(amending.amended_designs(study))
     protocol = protocols.get(study.protocol)
     summary = protocol.summary(study.design, study.preparation, stimuli, answers)
     if not answers.empty:
         measures, further = protocol.before_exclusions(study.design, stimuli, answers, excluded)
         summary = replace(summary, measures=summary.measures | measures, tables=[*summary.tables, *further])
-    return Result(study, counted, _with_quality(summary, counted, answers))
-
-
-def _with_quality(summary: Summary, counted: Mapping[str, Any], answers: Any) -> Summary:
-    """What every study tells, whatever its protocol: what became of the answers, and how long they took."""
-    times = quality.response_times(answers)
-    return replace(
+    summary = replace(
         summary,
-        measures=summary.measures | {"response_times": times},
-        tables=[*summary.tables, quality.times_table(times), quality.flow_table(counted)],
-        figures=[*summary.figures, *quality.times_figures(answers, times)],
+        measures=summary.measures | told.measures,
+        tables=[*summary.tables, *told.tables],
+        figures=[*summary.figures, *told.figures],
+    )
+    exploratory = tuple(
+        (amendment, protocol.summary(design, study.preparation, stimuli, answers)) for amendment, design in amended
+    )
+    return Result(study, counted, summary, told, exploratory)
+
+
+def _quality(counted: Mapping[str, Any], answers: Any) -> Summary:
+    """What every study tells at any time, whatever its protocol: what became of the answers, how long they took."""
+    times = quality.response_times(answers)
+    return Summary(
+        headline="",
+        measures={"response_times": times},
+        tables=[quality.times_table(times), quality.flow_table(counted)],
+        figures=quality.times_figures(answers, times),
     )
 
 

@@ -97,6 +97,12 @@ def participants(study: Study) -> Iterator[Row]:
         yield study.slug, str(public_id), *rest, int(simulated)
 
 
+def looks(study: Study) -> Iterator[Row]:
+    """One row for each time somebody saw outcomes before the study closed."""
+    for row in study.looks.values_list("looked_at", "way", "answers", "participants"):
+        yield study.slug, *row
+
+
 # --- for statistics ---------------------------------------------------------------------------------------------------
 
 
@@ -156,7 +162,7 @@ def excluded_answers(study: Study) -> "pd.DataFrame":
 
 
 def stimulus_frame(study: Study) -> "pd.DataFrame":
-    """The stimuli in order: number, condition, and what the summary of their protocol reads of `truth`."""
+    """The stimuli in order: number, condition, and what the summary of their design reads of `truth`."""
     import numpy as np
     import pandas as pd
 
@@ -164,7 +170,7 @@ def stimulus_frame(study: Study) -> "pd.DataFrame":
     numbers = np.fromiter((number for (number,) in _read(rows.values_list("number"))), dtype=np.int32)
     arms = np.fromiter((condition.of(key)[0] for key in _read(rows.values_list("condition__key"))), dtype=np.int16)
     table = pd.DataFrame({"stimulus": numbers, "condition": pd.Categorical.from_codes(arms, condition.values)})
-    if names := protocols.get(study.protocol).summary_reads:
+    if names := protocols.get(study.protocol).reads(study.design):
         known = [tuple(truth.get(name) for name in names) for (truth,) in _read(rows.values_list("truth"))]
         table[list(names)] = pd.DataFrame.from_records(known, columns=names)
     return table

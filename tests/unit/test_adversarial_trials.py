@@ -72,7 +72,7 @@ def table_2(accepted: dict[str, float]) -> dict[str, float]:
         **{name: {"lowest": 1, "median": 2, "highest": 3} for name in ("r2", "positive_superpixels")},
     }
     found = get(KEY).summary(
-        {"answers_per_stimulus": 1, "threshold": 1, "meeting": "two_visits"},
+        {"answers_per_stimulus": 1, "threshold": 1, "unequal_panels": "drop", "meeting": "two_visits", "seed": 0},
         notes,
         pd.DataFrame(stimuli, columns=["stimulus", "condition", "image", "label"]),
         pd.DataFrame(answers, columns=["participant", "stimulus", "answer", "condition", "response_ms"]),

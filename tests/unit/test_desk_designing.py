@@ -74,6 +74,7 @@ def test_the_second_step_makes_a_draft(design):
         "classifier": "net",
         "answers_per_stimulus": 5,
         "threshold": 4,
+        "unequal_panels": "drop",
         "trials_per_participant": 50,
         "top_k": 1,
         "selection": "top1_errors",

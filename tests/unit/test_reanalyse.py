@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 PEOPLE = 12
+SIZES = {"population": 100, "errors": 12}
 KEYS = {
     "answers",
     "participants",
@@ -17,6 +18,7 @@ KEYS = {
     "accepted_share",
     "agreement",
     "rectified_error",
+    "dawid_skene",
 }
 
 
@@ -76,6 +78,27 @@ def test_a_batch_of_mechanical_turk_is_read(tmp_path):
         "\n".join(['"HITId","WorkerId","AssignmentStatus","WorkTimeInSeconds","Answer.relevant"', *rows]) + "\n"
     )
     assert reanalyse(path, mturk=True, answer_column="Answer.relevant")["answers"] == 60
+    with pytest.raises(CommandError, match="no column 'Worker'"):
+        reanalyse(path, mturk=True, answer_column="Answer.relevant", participant_column="Worker")
+
+
+def test_panels_of_another_size_are_never_mixed_in_silently(answers, capsys):
+    answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:-1]))
+    found = reanalyse(answers)
+    assert (found["accepted_share"]["denominator"], found["accepted_share"]["panels"]["short"]) == (11, 1)
+    assert "1 panels have fewer answers and 0 more: panels of another size are left out" in capsys.readouterr().out
+    assert reanalyse(answers, unequal="proportion")["accepted_share"]["denominator"] == 12
+    waiting = reanalyse(answers, unequal="top_up")
+    assert waiting["accepted_share"]["estimate"] is None
+    assert waiting["threshold_curve"] == [None] * 7
+    assert reanalyse(answers, panel=4)["accepted_share"]["denominator"] == 1
+
+
+def test_without_the_images_the_rectified_error_has_every_key_and_the_reason(answers):
+    known, unknown = (reanalyse(answers, **counts)["rectified_error"] for counts in (SIZES, {}))
+    assert {"estimate", "low", "high", "standard_error", "wilson", "curve", "reason"} <= set(known) & set(unknown)
+    assert [unknown[name] for name in ("estimate", "low", "high", "curve")] == [None] * 4
+    assert "number of images" in unknown["reason"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from studies.errors import StudyError
 from studies.management.base import StudyCommand
 from studies.models import Study
 from studies.protocols import Table
-from studies.reports import analysis
+from studies.reports import analysis, looking
 from studies.reports.results import Result
 
 
@@ -24,7 +24,7 @@ class Command(StudyCommand):
             raise StudyError(f"study {study.slug} is {study.state}: there is nothing to analyse before it was opened")
         if study.state != Study.State.CLOSED:
             self.stderr.write(f"{study.slug} is {study.state}: an interim look. Stopping at a look one likes misleads.")
-        result, content = analysis.analyse(study)
+        result, content = analysis.analyse(study, looking.look(study, "analyse"))
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if options["json"] == Path("-"):
             sys.stdout.write(text)
@@ -40,9 +40,15 @@ class Command(StudyCommand):
 def _report(result: Result) -> Iterator[str]:
     counts = result.counts
     yield result.summary.headline
+    for warning in result.summary.warnings:
+        yield f"Warning: {warning}"
     for table in result.summary.tables:
         yield ""
         yield from _lines(table)
+    for amendment, summary in result.exploratory:
+        yield ""
+        changes = ", ".join(f"{name} {value}" for name, value in amendment.changes.items())
+        yield f"Exploratory, amendment {amendment.number} ({changes}): {summary.headline}"
     yield ""
     yield (
         f"{counts['stimuli']} stimuli, {counts['counted_answers']} of {counts['wanted_answers']} wanted answers, "

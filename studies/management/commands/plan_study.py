@@ -1,12 +1,15 @@
 import json
 from pathlib import Path
+from typing import get_args
 
-from studies.analysis.planning import Assumptions, from_pilot, plan
+from studies.analysis.planning import Assumptions, Measure, from_pilot, plan
 from studies.analysis.reading import read_answers
 from studies.analysis.simulate import Scenario
 from studies.analysis.tables import AnswersError
 from studies.errors import StudyError
 from studies.management.base import QuorumCommand
+from studies.models import Study
+from studies.reports.planning import of_design
 
 
 class Command(QuorumCommand):
@@ -14,11 +17,15 @@ class Command(QuorumCommand):
 
     def add_arguments(self, parser):
         several = {"nargs": "+", "type": int, "metavar": "N"}
-        parser.add_argument("--stimuli", **several, required=True)
+        parser.add_argument("--study", metavar="SLUG", help="Take what its design says: stimuli, answers, threshold.")
+        parser.add_argument("--stimuli", **several, help="In each condition; needed unless a prepared study is named.")
         parser.add_argument("--participants", **several, required=True)
-        parser.add_argument("--answers", **several, default=[5], help="Answers to each stimulus (default: 5).")
+        parser.add_argument("--answers", **several, help="Answers to each stimulus (default: 5).")
+        parser.add_argument(
+            "--measure", choices=get_args(Measure), help="Panels accepted (the default), or the share of right answers."
+        )
         parser.add_argument("--threshold", type=int, help="Yes answers that accept a panel (default: 4 of 5).")
-        parser.add_argument("--conditions", type=int, choices=(1, 2), default=1)
+        parser.add_argument("--conditions", type=int, choices=(1, 2), help="Two are compared (default: 1).")
         parser.add_argument("--pilot", type=Path, metavar="ANSWERS.csv", help="Take the assumptions from a pilot.")
         parser.add_argument("--mean", type=float, help="Log-odds of yes for the average stimulus (default: 0).")
         parser.add_argument("--stimulus-sd", type=float, help="SD between stimuli, in log-odds (default: 2).")
@@ -36,6 +43,7 @@ class Command(QuorumCommand):
         parser.add_argument("--json", type=Path, metavar="FILE", help="Write the table there too.")
 
     def handle(self, *args, **options):
+        options |= self.settings(options)
         try:
             rows = plan(
                 self.assumptions(options),
@@ -55,6 +63,23 @@ class Command(QuorumCommand):
                 raise StudyError(f"{options['json']}: {error.strerror}") from None
         self.tell(rows)
 
+    def settings(self, options):
+        """What was not given, from the study's design where one is named."""
+        known = {"answers": 5, "conditions": 1, "measure": "accepted"} | dict.fromkeys(
+            ("stimuli", "threshold", "separate_groups")
+        )
+        if options["study"]:
+            study = Study.objects.filter(slug=options["study"]).first()
+            if study is None:
+                raise StudyError(f"there is no study called {options['study']}")
+            known |= of_design(study)
+        for name in ("stimuli", "answers"):
+            known[name] = known[name] and [known[name]]
+        chosen = {name: value if options.get(name) is None else options[name] for name, value in known.items()}
+        if not chosen["stimuli"]:
+            raise StudyError("--stimuli is needed, or a study that is prepared")
+        return chosen
+
     def assumptions(self, options):
         named = ("mean", "stimulus_sd", "participant_sd", "activity_sd", "effect")
         given = {name: options[name] for name in named if options[name] is not None}
@@ -70,7 +95,9 @@ class Command(QuorumCommand):
         # The grid sets the sizes; these are only there because a scenario has some.
         sizes = {"stimuli": 1, "participants": max(options["answers"]), "panel": max(options["answers"])}
         threshold = dict.fromkeys(options["answers"], options["threshold"]) if options["threshold"] else None
-        return Assumptions(Scenario(**sizes, **given), threshold, pay=options["pay"], seconds=options["seconds"])
+        scenario = Scenario(**sizes, **given, separate_groups=bool(options["separate_groups"]))
+        costs = {"pay": options["pay"], "seconds": options["seconds"]}
+        return Assumptions(scenario, threshold, options["measure"], **costs)
 
     def tell(self, rows):
         head = ["stimuli", "people", "panel", "answers", "width", "width p90", "power", "cost", "hours", "cap"]

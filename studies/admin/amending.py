@@ -1,0 +1,60 @@
+"""Amending the analysis of a study that was opened."""
+
+from typing import TYPE_CHECKING
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from unfold import widgets
+
+from studies import amending, protocols
+from studies.catalogue import catalogue
+from studies.errors import StudyError
+from studies.models import Study
+
+from .designing import dressed
+from .pages import page, row, sentence
+
+if TYPE_CHECKING:
+    from .studies import StudyAdmin
+
+
+class AmendmentForm(forms.Form):
+    """A reason, and the settings of the analysis as they are now."""
+
+    reason = forms.CharField(
+        widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text="What changes and why; it stands in every export.",
+    )
+
+    def __init__(self, *args: object, study: Study, **kwargs: object):
+        super().__init__(*args, **kwargs)
+        kind, design = protocols.get(study.protocol), amending.amended_design(study)
+        fields = kind.form(catalogue=catalogue()).fields
+        for name in kind.amendable:
+            self.fields[name] = fields[name]
+            self.fields[name].initial = design[name]
+        dressed(self)
+
+
+def amend(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+    """GET shows what can be amended, POST adds the amendment; what was frozen stays as it is."""
+    study = row(admin, request, pk, "change")
+    if study.opened_at is None:
+        messages.error(request, f"Study {study.slug} is {study.state}: change its design instead.")
+        return redirect(admin.address(study))
+    form = AmendmentForm(request.POST if request.method == "POST" else None, study=study)
+    if form.is_valid():
+        changes = {name: form.cleaned_data[name] for name in form.fields if name != "reason"}
+        reason = form.cleaned_data["reason"]
+        try:
+            made = amending.amend_study(study, reason=reason, changes=changes, by=request.user)
+        except StudyError as error:
+            form.add_error(None, sentence(error))
+        else:
+            admin.log_change(request, study, f"Amendment {made.number}.")
+            messages.success(request, f"Amendment {made.number} is added. What was registered is reported first.")
+            return redirect(admin.address(study, "results"))
+    context = {"form": form, "study": study, "original": study, "back": admin.address(study, "results")}
+    return page(admin, request, "admin/studies/study/amend.html", title="Amend", **context)

@@ -1,0 +1,24 @@
+"""Looks at outcomes while answers still come in: each is a row, shown to the researcher and exported."""
+
+import logging
+
+from django.utils import timezone
+
+from studies.models import Look, Study
+
+log = logging.getLogger(__name__)
+
+
+def look(study: Study, way: str) -> Look | None:
+    """Record that somebody is about to see outcomes; of a closed study everybody may, and it is no look."""
+    if study.state == Study.State.CLOSED:
+        return None
+    seen = Look.objects.create(
+        study=study,
+        looked_at=timezone.now(),
+        way=way,
+        answers=study.slots.filter(filled=True).count(),
+        participants=study.participants.count(),
+    )
+    log.warning("interim look at the outcomes of %s after %d answers", study.slug, seen.answers)
+    return seen
