@@ -15,6 +15,7 @@ from studies.reports import export as exporting
 from studies.reports import figures
 from studies.reports.results import result
 
+from .describing import side_by_side
 from .pages import page, row
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         context |= {
             "headline": unbroken(found.summary.headline),
             "tables": [in_cells(table) for table in found.summary.tables],
+            "galleries": [side_by_side(gallery) for gallery in found.summary.galleries],
             "figures": [shown(figure) for figure in found.summary.figures],
         }
     return page(admin, request, "admin/studies/study/results.html", title="Results", **context)

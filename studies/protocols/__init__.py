@@ -9,7 +9,7 @@ import pkgutil
 from functools import cache
 
 from .base import Arms, Catalogue, Choice, DesignError, Protocol, StimulusSpec
-from .results import Figure, Summary, Table
+from .results import Figure, Gallery, Summary, Table
 
 __all__ = [
     "Arms",
@@ -17,6 +17,7 @@ __all__ = [
     "Choice",
     "DesignError",
     "Figure",
+    "Gallery",
     "Protocol",
     "StimulusSpec",
     "Summary",

@@ -1,13 +1,11 @@
 import json
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from studies.errors import StudyError
-from studies.management.base import StudyCommand
+from studies.management.base import StudyCommand, lines
 from studies.models import Study
-from studies.protocols import Table
 from studies.reports import analysis
 from studies.reports.results import Result
 
@@ -42,7 +40,7 @@ def _report(result: Result) -> Iterator[str]:
     yield result.summary.headline
     for table in result.summary.tables:
         yield ""
-        yield from _lines(table)
+        yield from lines(table)
     yield ""
     yield (
         f"{counts['stimuli']} stimuli, {counts['counted_answers']} of {counts['wanted_answers']} wanted answers, "
@@ -50,14 +48,3 @@ def _report(result: Result) -> Iterator[str]:
     )
     if visits := counts["visits"]:
         yield "Second visits: " + ", ".join(f"{n} {what}" for what, n in visits.items()) + "."
-
-
-def _lines(table: Table) -> Iterator[str]:
-    # The title stands where the names of the rows have none.
-    head = [table.columns[0] or table.title, *table.columns[1:]]
-    cells = [head] + [["" if cell is None else str(cell) for cell in row] for row in table.rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    for line in textwrap.wrap(table.note, 100):
-        yield f"  {line}"
