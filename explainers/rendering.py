@@ -88,6 +88,17 @@ def heat_map(picture: np.ndarray, explanation: Explanation) -> np.ndarray:
     return np.floor(grey * (1 - opacity) + colour * opacity + 0.5).astype(np.uint8)
 
 
+def difference(before: np.ndarray, after: np.ndarray, *, times: int = 20) -> np.ndarray:
+    """What `after` has more or less than `before`, magnified: mid-grey where they agree, cut off at black and white."""
+    if before.shape != after.shape or before.dtype != np.uint8 or after.dtype != np.uint8:
+        raise ImageError(
+            f"a difference is of two uint8 pictures of one size, not of {before.dtype} {list(before.shape)} and"
+            f" {after.dtype} {list(after.shape)}"
+        )
+    change = after.astype(np.int64) - before
+    return np.clip(GREY + times * change, 0, 255).astype(np.uint8)
+
+
 def side_by_side(pictures: Sequence[np.ndarray], *, gap: int = 8) -> np.ndarray:
     """Pictures of one height in a row, `gap` white pixels between them."""
     if not pictures or len({len(picture) for picture in pictures}) > 1:

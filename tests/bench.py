@@ -61,6 +61,10 @@ class MadeUpBench:
             picture = self._picture(image, "attacked")
             yield Attack(image, label, label, 1 if fools else -1, fools, fools, picture, "artifacts/none.npy")
 
+    def differences(self, pairs, *, times=20):
+        for before, after in pairs:
+            yield self._picture(before.image, f"{after.file} × {times}")
+
     def explanations(self, classifier, questions, method, *, n_shown=8, fill="grey", seed=0):
         for picture, label in questions:
             shown = self._picture(picture.image, "explained")

@@ -6,6 +6,11 @@ from typing import Any
 from studies import protocols
 from studies.catalogue import catalogue
 from studies.models import Study
+from studies.protocols import Gallery
+from studies.views import picture_url
+
+#: Pixels that a picture of a gallery is enlarged towards.
+SIDE = 128
 
 
 def stages(study: Study) -> list[dict[str, Any]]:
@@ -25,7 +30,7 @@ def settings_of(study: Study) -> list[dict[str, Any]]:
     fields = protocols.get(study.protocol).form(catalogue=catalogue()).fields
     return [
         {
-            "name": fields[name].label or name.replace("_", " ").capitalize() if name in fields else name,
+            "name": fields[name].label or _title(name) if name in fields else name,
             "value": in_words(value),
             "help": fields[name].help_text if name in fields else "",
         }
@@ -33,9 +38,34 @@ def settings_of(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def report_of(preparation: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What preparing found, one line a fact."""
-    return [(name.replace("_", " ").capitalize(), in_words(value)) for name, value in preparation.items()]
+def report_of(study: Study) -> tuple[list[tuple[str, list[str]]], list[dict[str, Any]]]:
+    """What preparing found, one line a fact, and pictures of it; in the words of the protocol where it has some."""
+    if not study.preparation:
+        return [], []
+    tables, galleries = protocols.get(study.protocol).prepared(study.preparation)
+    lines = [(name, [in_words(cell) for cell in cells]) for table in tables for name, *cells in table.rows]
+    if not tables:
+        lines = [(_title(name), [in_words(value)]) for name, value in study.preparation.items()]
+    return lines, [side_by_side(gallery) for gallery in galleries]
+
+
+def side_by_side(gallery: Gallery) -> dict[str, Any]:
+    """A gallery as its page shows it: every pixel a whole number of pixels wide."""
+    rows = [
+        {"words": words, "cells": [_cell(*one) for one in zip(gallery.columns, pictures, strict=True)]}
+        for words, pictures in gallery.rows
+    ]
+    return {"title": gallery.title, "note": gallery.note, "rows": rows}
+
+
+def _cell(title: str, picture: Mapping[str, Any]) -> dict[str, Any]:
+    zoom = max(1, SIDE // max(picture["width"], picture["height"]))
+    size = {side: zoom * picture[side] for side in ("width", "height")}
+    return {"title": title, "url": picture_url(picture["file"]), **size}
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def in_words(value: Any) -> str:

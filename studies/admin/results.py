@@ -15,6 +15,7 @@ from studies.reports import export as exporting
 from studies.reports import figures
 from studies.reports.results import result
 
+from .describing import side_by_side
 from .pages import page, row
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         "headline": unbroken(told.headline),
         "warnings": [unbroken(warning) for warning in told.warnings],
         "tables": [in_cells(table) for table in told.tables],
+        "galleries": [side_by_side(gallery) for gallery in told.galleries],
         "figures": [shown(figure) for figure in told.figures],
         "exploratory": [
             {

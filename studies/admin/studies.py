@@ -151,6 +151,7 @@ class StudyAdmin(ModelAdmin):
 
     def _about(self, study: Study) -> dict[str, Any]:
         so_far = progress(study)
+        report, galleries = report_of(study)
         return {
             "title": study.title,
             "study": study,
@@ -162,7 +163,8 @@ class StudyAdmin(ModelAdmin):
             "design": settings_of(study),
             "design_changes": study.state in lifecycle.EDITABLE,
             "texts_change": study.state in lifecycle.NOT_YET_OPEN,
-            "report": report_of(study.preparation),
+            "report": report,
+            "galleries": galleries,
             "preparation": status.stages(study),
             "failures": status.failures(study),
         }

@@ -1,12 +1,14 @@
 """What Quorum's commands share."""
 
+import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from studies.errors import StudyError
 from studies.models import Study
-from studies.protocols import DesignError
+from studies.protocols import DesignError, Table
 
 
 class QuorumCommand(BaseCommand):
@@ -36,3 +38,15 @@ class StudyCommand(QuorumCommand):
 
     def handle_study(self, study: Study, **options: Any) -> None:
         raise NotImplementedError
+
+
+def lines(table: Table) -> Iterator[str]:
+    """A table for the terminal."""
+    # The title stands where the names of the rows have none.
+    head = [table.columns[0] or table.title, *table.columns[1:]]
+    cells = [head] + [["" if cell is None else str(cell) for cell in row] for row in table.rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    for line in textwrap.wrap(table.note, 100):
+        yield f"  {line}"

@@ -10,7 +10,7 @@ from functools import cache
 
 from .base import Arms, Catalogue, Choice, DesignError, Protocol, StimulusSpec
 from .registered import Registered
-from .results import Figure, Summary, Table
+from .results import Figure, Gallery, Summary, Table
 
 __all__ = [
     "Arms",
@@ -18,6 +18,7 @@ __all__ = [
     "Choice",
     "DesignError",
     "Figure",
+    "Gallery",
     "Protocol",
     "Registered",
     "StimulusSpec",

@@ -17,10 +17,10 @@ from django import forms
 
 from . import accepting, attacking, comparing
 from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
-from .attacking import AttackForm, attack_recipe, explainer_recipe
+from .attacking import IN_GALLERY, AttackForm, attack_recipe, explainer_recipe
 from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
 from .registered import Registered, contrast
-from .results import Figure, Summary, Table, p_value, percent, points, span
+from .results import Figure, Gallery, Summary, Table, p_value, percent, points, span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ class AdversarialTrialsForm(AttackForm, PanelForm):
         help_text="How people meet the two conditions.",
     )
     washout_days = forms.FloatField(
-        initial=3,
+        initial=3.0,
         required=False,
         min_value=0.01,
         max_value=365,
@@ -65,7 +65,7 @@ class AdversarialTrialsForm(AttackForm, PanelForm):
 
 
 class AdversarialTrials(Protocol):
-    key, title, version = "adversarial_trials", "Adversarial images, whole and explained", 1
+    key, title, version = "adversarial_trials", "Adversarial images, whole and explained", 2
     description = "People judge the adversarial label of attacked images: shown whole, and reduced to its explanation."
     form_class = AdversarialTrialsForm
     known = {
@@ -77,6 +77,7 @@ class AdversarialTrials(Protocol):
     }
     summary_reads = ("image", "label")
     amendable = ("threshold", "unequal_panels")
+    summary_shows = ("picture",)
 
     def arms(self, design: Mapping[str, Any]) -> Arms:
         if design["meeting"] == GROUPS:
@@ -105,12 +106,13 @@ class AdversarialTrials(Protocol):
             seed=design["seed"],
         )
         pairs = list(zip(drawn, explanations, strict=True))
-        # Where nothing speaks for the label there is no explanation to show, and so nothing to compare.
-        explained = [(attack, explanation) for attack, explanation in pairs if explanation.n_positive]
-        if not explained:
-            raise DesignError([f"none of the {len(drawn)} adversarial images has an explanation"])
-        bench.note(**attacking.report(len(images), attacks, flipped, drawn, [e for _, e in explained]))
-        for attack, explanation in explained:
+        # Where nothing speaks for the label, or nothing is hidden, there are no two pictures to compare.
+        shown = [(a, e) for a, e in pairs if e.n_positive and not attacking.hides_nothing(a, e)]
+        if not shown:
+            raise DesignError([attacking.none_shown(pairs)])
+        bench.note(**attacking.report(len(images), attacks, flipped, pairs, shown))
+        bench.note(gallery=attacking.compared(bench, classifier, sample(shown, IN_GALLERY, design["seed"]), names))
+        for attack, explanation in shown:
             truth = {
                 "image": attack.image.path,
                 "label": names[attack.label],
@@ -127,6 +129,10 @@ class AdversarialTrials(Protocol):
                     truth={**truth, "condition": condition},
                     family=attack.image.sha256,
                 )
+
+    def prepared(self, preparation: Mapping[str, Any]) -> tuple[list[Table], list[Gallery]]:
+        facts = attacking.preparation_table(attacking.known(preparation))
+        return [facts], [attacking.gallery(preparation["gallery"])]
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
@@ -205,7 +211,8 @@ class AdversarialTrials(Protocol):
                 _risen_table(measures),
             ],
             [*_figures(measures, by_threshold), comparing.people_figure(table, "yes")],
-            comparing.strata_warnings(measures["strata"], "adversarial labels", DIFFERENCE),
+            warnings=comparing.strata_warnings(measures["strata"], "adversarial labels", DIFFERENCE),
+            galleries=[_risen_gallery(measures, stimuli)],
         )
 
 
@@ -358,9 +365,12 @@ DIFFERENCE_NOTE = (
 )
 
 
+def _most_risen(measures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in measures["risen"] if row[EXPLANATION] > row[WHOLE]][:MOST_RISEN]
+
+
 def _risen_table(measures: Mapping[str, Any]) -> Table:
     n = measures["panel"]
-    risen = [row for row in measures["risen"] if row[EXPLANATION] > row[WHOLE]][:MOST_RISEN]
     rows = [
         [
             row["image"],
@@ -369,11 +379,27 @@ def _risen_table(measures: Mapping[str, Any]) -> Table:
             f"{row[EXPLANATION]} of {n}",
             row[EXPLANATION] - row[WHOLE],
         ]
-        for row in risen
+        for row in _most_risen(measures)
     ]
     note = f"At most {MOST_RISEN}; chosen because agreement rose, so they say nothing about how often it does."
     columns = ["image", "adversarial label", "yes, whole", "yes, explanation", "rise"]
     return Table("Images on which agreement rose most", columns, rows, note, exploratory=True)
+
+
+def _risen_gallery(measures: Mapping[str, Any], stimuli: "pd.DataFrame") -> Gallery:
+    """Figure 6 of the paper: these images as people saw them."""
+    n, risen = measures["panel"], _most_risen(measures)
+    columns = zip(stimuli["image"], stimuli["condition"], stimuli["picture"], strict=True)
+    wanted = {row["image"] for row in risen}
+    pictures = {(image, condition): picture for image, condition, picture in columns if image in wanted}
+    rows = [
+        (
+            f"{row['image']}: {row['label']}. {row[WHOLE]} of {n} yes whole, {row[EXPLANATION]} of {n} explained",
+            [pictures[row["image"], condition] for condition in CONDITIONS],
+        )
+        for row in risen
+    ]
+    return Gallery("How people saw the images on which agreement rose most", list(CONDITIONS), rows)
 
 
 def _figures(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Figure]:

@@ -10,7 +10,13 @@ from typing import Any
 from django import forms
 
 from .accepting import counted, known_share
-from .results import Table, percent
+from .results import Gallery, Table, percent
+
+#: Attacked images with the explanations of their adversarial labels (studies.workbench.values).
+Pairs = Sequence[tuple[Any, Any]]
+
+#: How often a difference is magnified for the gallery, as in the paper's figures, and how many images it shows.
+MAGNIFIED, IN_GALLERY = 20, 8
 
 
 class AttackForm(forms.Form):
@@ -46,6 +52,24 @@ class AttackForm(forms.Form):
     )
     lime_features = forms.IntegerField(
         initial=16, required=False, min_value=1, max_value=1000, help_text="K, superpixels LIME may select."
+    )
+    segmentation = forms.ChoiceField(
+        initial="quickshift",
+        required=False,
+        choices=[
+            ("quickshift", "quick shift, as in the paper: good for pictures of some 200 pixels a side"),
+            ("slic", "SLIC: about as many as wanted, also of small pictures"),
+        ],
+        help_text="How an image is cut into superpixels.",
+    )
+    quickshift_kernel_size = forms.FloatField(
+        initial=4.0, required=False, min_value=0.1, max_value=100, help_text="Quick shift: smaller gives more of them."
+    )
+    quickshift_max_dist = forms.FloatField(
+        initial=200.0, required=False, min_value=0.1, max_value=10_000, help_text="Quick shift: smaller gives more."
+    )
+    slic_segments = forms.IntegerField(
+        initial=50, required=False, min_value=2, max_value=10_000, help_text="SLIC: how many superpixels to aim at."
     )
     superpixels = forms.IntegerField(
         initial=8,
@@ -85,17 +109,25 @@ def attack_recipe(design: Mapping[str, Any]) -> dict[str, Any]:
 def explainer_recipe(design: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "method": "lime",
-        "parameters": {"n_samples": design["lime_samples"], "n_features": design["lime_features"]},
+        "parameters": {
+            "n_samples": design["lime_samples"],
+            "n_features": design["lime_features"],
+            "segmentation": design["segmentation"],
+            "quickshift_kernel_size": design["quickshift_kernel_size"],
+            "quickshift_max_dist": design["quickshift_max_dist"],
+            "slic_n_segments": design["slic_segments"],
+        },
     }
 
 
 # --- what preparing found ---------------------------------------------------------------------------------------------
 
 
-def report(
-    images: int, attacks: Sequence[Any], flipped: Sequence[Any], drawn: Sequence[Any], explanations: Sequence[Any]
-) -> dict[str, Any]:
-    """What flips is counted on the pictures as displayed, which people judge; the exact tensors stand beside."""
+def report(images: int, attacks: Sequence[Any], flipped: Sequence[Any], pairs: Pairs, shown: Pairs) -> dict[str, Any]:
+    """What flips is counted on the pictures as displayed, which people judge; the exact tensors stand beside.
+
+    pairs: the flipped images that were drawn, with their explanations.  shown: those of them that people see.
+    """
     wrong, exactly = images - len(attacks), [a for a in attacks if a.fools_exactly]
     return {
         "images": images,
@@ -105,15 +137,51 @@ def report(
         "flipped_exactly": len(exactly),
         "surviving_display": sum(a.fools_as_displayed for a in exactly),
         "adversarial_errors": wrong + len(flipped),
-        "drawn": len(drawn),
-        "without_explanation": len(drawn) - len(explanations),
-        "shown": len(explanations),
+        "drawn": len(pairs),
+        "without_explanation": sum(not explanation.n_positive for _, explanation in pairs),
+        "nothing_hidden": sum(hides_nothing(attack, explanation) for attack, explanation in pairs),
+        "shown": len(shown),
         "clean_accuracy": len(attacks) / images,
         "adversarial_accuracy": (len(attacks) - len(flipped)) / images,
         "flipped_share": len(flipped) / images,
-        "r2": _spread([e.r2 for e in explanations]),
-        "positive_superpixels": _spread([e.n_positive for e in explanations]),
+        "r2": _spread([explanation.r2 for _, explanation in shown]),
+        "superpixels": _spread([len(explanation.coefficients) for _, explanation in pairs]),
+        "positive_superpixels": _spread([explanation.n_positive for _, explanation in shown]),
     }
+
+
+def hides_nothing(attack: Any, explanation: Any) -> bool:
+    """Whether the explanation is the whole picture again; a picture's name is the digest of its content."""
+    return explanation.picture.file == attack.picture.file
+
+
+def none_shown(pairs: Pairs) -> str:
+    """Why no explanation can be shown."""
+    hiding = sum(hides_nothing(attack, explanation) for attack, explanation in pairs)
+    if not hiding:
+        return f"none of the {len(pairs)} adversarial images has a superpixel that speaks for its adversarial label"
+    return (
+        f"the explanations of {hiding} of {len(pairs)} adversarial images hide nothing, and the others have none: cut "
+        "images into more superpixels (segmentation slic, or a smaller quickshift_kernel_size), or show fewer of them"
+    )
+
+
+def compared(bench: Any, classifier: str, pairs: Pairs, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Each image before and after the attack, with what the attack changed and the explanation, for the gallery."""
+    originals = list(bench.pictures(classifier, [attack.image for attack, _ in pairs]))
+    changed = list(zip(originals, (attack.picture for attack, _ in pairs), strict=True))
+    differences = bench.differences(changed, times=MAGNIFIED)
+    return [
+        {
+            "image": attack.image.path,
+            "label": names[attack.label],
+            "true_label": names[attack.image.label],
+            "r2": explanation.r2,
+            "n_positive": explanation.n_positive,
+            "pictures": [p.as_json() for p in (original, attack.picture, difference, explanation.picture)],
+        }
+        for (attack, explanation), original, difference in zip(pairs, originals, differences, strict=True)
+    ]
 
 
 def known(preparation: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +203,8 @@ def known(preparation: Mapping[str, Any]) -> dict[str, Any]:
             exactly,
             "images whose exact tensor fools it",
         ),
-        **{name: preparation[name] for name in ("shown", "without_explanation", "r2", "positive_superpixels")},
+        **{name: preparation[name] for name in ("shown", "without_explanation", "nothing_hidden")},
+        **{name: preparation[name] for name in ("r2", "superpixels", "positive_superpixels")},
     }
 
 
@@ -151,14 +220,34 @@ def preparation_table(measures: Mapping[str, Any]) -> Table:
         "display_survival": "Surviving display",
     }
     rows = [[title, percent(measures[name]["estimate"]), counted(measures[name])] for name, title in names.items()]
-    explanations = f"{measures['shown']} explanations"
-    if measures["without_explanation"]:
-        explanations += f"; {measures['without_explanation']} images have none and are not shown"
     for name, title, form in (
         ("r2", "R² of the explanations", "{:.2f}"),
+        ("superpixels", "Superpixels of an image", "{:g}"),
         ("positive_superpixels", "Superpixels that speak for the label", "{:g}"),
     ):
         found = measures[name]
-        range_ = f"from {form.format(found['lowest'])} to {form.format(found['highest'])}, {explanations}"
+        range_ = f"from {form.format(found['lowest'])} to {form.format(found['highest'])}"
         rows.append([title, f"median {form.format(found['median'])}", range_])
+    left_out = [("without_explanation", "no superpixel speaks for it"), ("nothing_hidden", "nothing would be hidden")]
+    said = [f"{measures[name]:,} left out: {why}" for name, why in left_out if measures[name]]
+    shown = f"{measures['shown']:,}"
+    rows.append(["Images shown, whole and explained", shown, "; ".join(said) or "all that were drawn"])
     return Table("The attack and the explanations", ["", "", "from"], rows)
+
+
+def gallery(rows: Sequence[Mapping[str, Any]]) -> Gallery:
+    """Of the rows of `compared`."""
+    columns = ["original", "adversarial", f"difference × {MAGNIFIED}", "explanation"]
+    return Gallery(
+        "Some of the adversarial images",
+        columns,
+        [
+            (
+                f"{row['image']}: {row['true_label']}, taken for {row['label']}. R² {row['r2']:.2f}, "
+                f"{row['n_positive']} superpixel{'s' * (row['n_positive'] != 1)} for it",
+                row["pictures"],
+            )
+            for row in rows
+        ],
+        "Drawn at random. A difference is of the pictures as displayed; where nothing changed it is grey.",
+    )

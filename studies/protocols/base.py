@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
 from .registered import Registered
-from .results import Summary, Table
+from .results import Gallery, Summary, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,6 +134,8 @@ class Protocol:
     summary_reads: ClassVar[tuple[str, ...]] = ()
     #: Settings that change the analysis alone, nothing that was shown or asked: an amendment may change them.
     amendable: ClassVar[tuple[str, ...]] = ()
+    #: What of `shown` it reads, for its galleries.
+    summary_shows: ClassVar[tuple[str, ...]] = ()
     #: How long a stimulus is kept for the person who looks at it.
     lease: ClassVar[timedelta] = timedelta(minutes=10)
 
@@ -164,6 +166,10 @@ class Protocol:
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         """What participants will see, as straight-line code over a bench (studies.workbench.Bench)."""
         raise NotImplementedError
+
+    def prepared(self, preparation: Mapping[str, Any]) -> tuple[list[Table], list[Gallery]]:
+        """What preparing found, in words and pictures for the researcher; by default every note as it stands."""
+        return [], []
 
     def arms(self, design: Mapping[str, Any]) -> Arms | None:
         """How people are kept from meeting all conditions at once; None where they meet them in one visit."""
@@ -204,8 +210,8 @@ class Protocol:
     ) -> Summary:
         """The result of a study, from its stimuli (one row each, in order) and its counted answers.
 
-        `stimuli` has the columns stimulus (its number), condition and those of `summary_reads`; `answers` has
-        participant (codes from 0), stimulus, answer, condition, response_ms and server_ms.
+        `stimuli` has the columns stimulus (its number), condition and those of `summary_reads` and `summary_shows`;
+        `answers` has participant (codes from 0), stimulus, answer, condition, response_ms and server_ms.
         """
         raise NotImplementedError
 

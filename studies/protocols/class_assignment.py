@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django import forms
 
+from studies.errors import StudyError
+
 from . import comparing
 from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
 from .fields import NameListField
@@ -110,7 +112,7 @@ class ClassAssignmentForm(DesignForm):
 
 
 class ClassAssignment(Protocol):
-    key, title, version = "class_assignment", "Class assignment by prototypes and criticisms", 1
+    key, title, version = "class_assignment", "Class assignment by prototypes and criticisms", 2
     description = "People say which of six classes an image belongs to, going by six images chosen from each class."
     form_class = ClassAssignmentForm
     known = {
@@ -133,7 +135,8 @@ class ClassAssignment(Protocol):
             confusion = _confusion(bench.predictions(classifier, images), len(names))
         rounds = list(_rounds(pools, names, design["rounds"], confusion, random))
         bench.note(rounds=len(rounds), classes=len(pools), images=len(images))
-        selected = {key: _selected(bench, design, key, rounds, pools, names) for key in design["conditions"]}
+        _hold_out(pools, [target for target, _ in rounds])
+        selected = _selected(bench, design, rounds, pools, names)
         bench.note(smallest_pools={key: _smallest(selections) for key, selections in selected.items()})
         chosen = (image for selections in selected.values() for one in selections for image in one.images)
         wanted = list(dict.fromkeys([*(target for target, _ in rounds), *chosen]))
@@ -332,25 +335,35 @@ def _rounds(
         yield next(targets[label]), random.permutation([label, *others[: CLASSES - 1]]).tolist()
 
 
+def _hold_out(pools: dict[int, list[Any]], targets: Sequence[Any]) -> None:
+    """Take every target out of its pool: shown in the group of another round, it would give its class away."""
+    held_out = {target.sha256 for target in targets}
+    for label, images in pools.items():
+        pools[label] = [image for image in images if image.sha256 not in held_out]
+
+
 def _selected(
     bench: Any,
     design: Mapping[str, Any],
-    condition: str,
     rounds: Sequence[tuple[Any, Sequence[int]]],
     pools: Mapping[int, Sequence[Any]],
     names: Sequence[str],
-) -> list[Any]:
-    """The selections of all rounds, six a round; a round's target is in none of its pools."""
-    way, n_prototypes, n_criticisms = CONDITIONS[condition]
-    asked, seeds = [], []
-    for number, (target, labels) in enumerate(rounds):
-        for label in labels:
-            rest = tuple(image for image in pools[label] if image.sha256 != target.sha256)
-            asked.append(bench.pool(names[label], rest))
-            seeds.append(design["seed"] + number)
-    options = WAYS.get(way, AT_RANDOM)
-    counts = {"n_prototypes": n_prototypes, "n_criticisms": n_criticisms}
-    return list(bench.selections(design["classifier"], asked, **options, **counts, seed=seeds))
+) -> dict[str, list[Any]]:
+    """By condition the selections of all rounds, six a round.  DesignError, a line a condition, for pools too small."""
+    asked = {label: bench.pool(names[label], images) for label, images in pools.items()}
+    wanted = [(asked[label], design["seed"] + number) for number, (_, labels) in enumerate(rounds) for label in labels]
+    from_pools, seeds = zip(*wanted, strict=True)
+    selected, problems = {}, []
+    for condition in design["conditions"]:
+        way, n_prototypes, n_criticisms = CONDITIONS[condition]
+        options = {**WAYS.get(way, AT_RANDOM), "n_prototypes": n_prototypes, "n_criticisms": n_criticisms}
+        try:
+            selected[condition] = list(bench.selections(design["classifier"], from_pools, **options, seed=seeds))
+        except StudyError as error:
+            problems.append(f"condition {condition}: {error}.")
+    if problems:
+        raise DesignError([*problems, "Leave out these classes or these conditions."])
+    return selected
 
 
 def _shuffled(selection: Any, random: np.random.Generator) -> list[tuple[Any, str]]:

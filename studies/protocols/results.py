@@ -34,6 +34,19 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """Pictures side by side, for the researcher: one row an image, one column a way to show it.
+
+    A row is what is said of the image, and for each column a picture: `file`, `width` and `height` in pixels.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[Mapping[str, Any]]]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Summary:
     """The result of a study: `measures` is what analysis.json holds, the rest is how it is shown."""
 
@@ -43,6 +56,7 @@ class Summary:
     figures: list[Figure] = field(default_factory=list)
     #: What a reader of the headline has to know beside it.
     warnings: list[str] = field(default_factory=list)
+    galleries: list[Gallery] = field(default_factory=list)
 
 
 def percent(share: float | None) -> str:

@@ -162,7 +162,7 @@ def excluded_answers(study: Study) -> "pd.DataFrame":
 
 
 def stimulus_frame(study: Study) -> "pd.DataFrame":
-    """The stimuli in order: number, condition, and what the summary of their design reads of `truth`."""
+    """The stimuli in order: number, condition, and what the summary of their design reads of `truth` and `shown`."""
     import numpy as np
     import pandas as pd
 
@@ -170,9 +170,11 @@ def stimulus_frame(study: Study) -> "pd.DataFrame":
     numbers = np.fromiter((number for (number,) in _read(rows.values_list("number"))), dtype=np.int32)
     arms = np.fromiter((condition.of(key)[0] for key in _read(rows.values_list("condition__key"))), dtype=np.int16)
     table = pd.DataFrame({"stimulus": numbers, "condition": pd.Categorical.from_codes(arms, condition.values)})
-    if names := protocols.get(study.protocol).reads(study.design):
-        known = [tuple(truth.get(name) for name in names) for (truth,) in _read(rows.values_list("truth"))]
-        table[list(names)] = pd.DataFrame.from_records(known, columns=names)
+    protocol = protocols.get(study.protocol)
+    for column, names in (("truth", protocol.reads(study.design)), ("shown", protocol.summary_shows)):
+        if names:
+            known = [tuple(value.get(name) for name in names) for (value,) in _read(rows.values_list(column))]
+            table[list(names)] = pd.DataFrame.from_records(known, columns=names)
     return table
 
 

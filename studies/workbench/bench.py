@@ -141,6 +141,15 @@ class Bench:
                 segments_file=files["segments"],
             )
 
+    def differences(self, pairs: Iterable[tuple[Picture, Picture]], *, times: int = 20) -> Iterator[Picture]:
+        """What the second picture of each pair has more or less than the first, magnified, on grey."""
+        kind = kinds.get("difference")
+        recipes = _Recipes(
+            pairs, lambda pair: kind.recipe(pair[0].file, pair[1].file, times), name=lambda pair: pair[0].image.path
+        )
+        for (before, _), value, files in self._results("difference", recipes):
+            yield Picture(before.image, files["picture"], value["width"], value["height"])
+
     def selections(
         self,
         classifier: str,
@@ -258,20 +267,15 @@ class Bench:
             link.objects.bulk_create(links, ignore_conflicts=True)
 
     def _refuse_failures(self, recipes: "_Recipes") -> None:
-        failures, count = [], 0
+        failures: dict[str, None] = {}
         for window in _windows(recipes):
             keys = {digest(recipe): recipes.name(thing) for thing, recipe in window}
             failed = Artifact.objects.filter(digest__in=keys, state=State.FAILED).order_by("pk")
             for key, error in failed.values_list("digest", "error"):
-                count += 1
-                line = f"{keys[key]}: {error}" if keys[key] else error
-                # Pools of one class that differ in an image only fail alike.
-                if line in failures:
-                    count -= 1
-                elif len(failures) < 5:
-                    failures.append(line)
+                # Pools of one class fail alike: once is enough.
+                failures[f"{keys[key]}: {error}" if keys[key] else error] = None
         if failures:
-            raise PreparationFailed(failures, count)
+            raise PreparationFailed(list(failures)[:5], len(failures))
 
 
 def _try_anew(rows: Any) -> None:

@@ -1,10 +1,13 @@
 """adversarial_trials: what is shown, and that Table 2 of Stock & Cissé (2018) follows from its percentages."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from studies.errors import StudyError
 from studies.protocols import DesignError, get
+from studies.reports import tables
 from tests.bench import MadeUpBench, made_up_study
 
 KEY = "adversarial_trials"
@@ -46,6 +49,75 @@ def test_nothing_to_show_is_said_in_one_line(db, monkeypatch):
         made_up_study(KEY)
 
 
+def explained(monkeypatch, change) -> None:
+    """Have every explanation of the bench changed, by the number of its question."""
+    made = MadeUpBench.explanations
+
+    def explanations(self, classifier, questions, method, **options):
+        pairs = zip(questions, made(self, classifier, questions, method), strict=True)
+        for number, ((picture, _label), one) in enumerate(pairs):
+            yield replace(one, **change(number, picture))
+
+    monkeypatch.setattr(MadeUpBench, "explanations", explanations)
+
+
+def test_an_explanation_that_hides_nothing_or_says_nothing_is_left_out_and_counted(db, monkeypatch):
+    changes = {0: lambda picture: {"picture": picture}, 1: lambda picture: {"n_positive": 0}}
+    explained(monkeypatch, lambda number, picture: changes.get(number, lambda picture: {})(picture))
+    study = made_up_study(KEY)
+    notes = study.preparation
+    assert (notes["nothing_hidden"], notes["without_explanation"]) == (1, 1)
+    assert notes["shown"] == notes["drawn"] - 2
+    assert study.stimuli.count() == 2 * notes["shown"]
+    (table,), _ = get(KEY).prepared(notes)
+    assert table.rows[-1][2] == "1 left out: no superpixel speaks for it; 1 left out: nothing would be hidden"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda number, picture: {"picture": picture}, "hide nothing, and the others have none: cut images into more"),
+        (lambda number, picture: {"n_positive": 0}, "images has a superpixel that speaks for its adversarial label"),
+    ],
+)
+def test_explanations_none_of_which_can_be_shown_are_said_in_one_line(db, monkeypatch, change, said):
+    explained(monkeypatch, change)
+    with pytest.raises(DesignError, match=said):
+        made_up_study(KEY)
+
+
+def test_the_report_compares_some_images_before_and_after_the_attack_and_explained(study):
+    (table,), (gallery,) = get(KEY).prepared(study.preparation)
+    facts = {row[0]: row[1:] for row in table.rows}
+    assert facts["Accuracy on clean images"][1] == "16 of 24 images"
+    assert facts["Superpixels of an image"] == ["median 6", "from 6 to 6"]
+    assert gallery.columns == ["original", "adversarial", "difference × 20", "explanation"]
+    assert len(gallery.rows) == min(8, study.preparation["shown"])
+    shown = set(study.stimuli.values_list("condition__key", "shown__picture__file"))
+    for _words, (original, adversarial, difference, explanation) in gallery.rows:
+        assert {("whole", adversarial["file"]), ("explanation", explanation["file"])} <= shown
+        assert len({one["file"] for one in (original, adversarial, difference, explanation)}) == 4
+
+
+def test_the_pictures_of_the_images_that_rose_most_are_those_people_saw(study):
+    shown = {(s.truth["image"], s.condition.key): s for s in study.stimuli.select_related("condition")}
+    rows = [
+        (person, stimulus.number, "yes" if condition == "explanation" and person < n else "no", condition, 900, 900)
+        for n, ((_image, condition), stimulus) in enumerate(shown.items())
+        for person in range(5)
+    ]
+    columns = ["participant", "stimulus", "answer", "condition", "response_ms", "server_ms"]
+    answers = pd.DataFrame(rows, columns=columns)
+    summary = get(KEY).summary(study.design, study.preparation, tables.stimulus_frame(study), answers)
+    (gallery,) = summary.galleries
+    risen = [row for row in summary.measures["risen"] if row["explanation"] > row["whole"]][:10]
+    assert [words.split(":")[0] for words, _ in gallery.rows] == [row["image"] for row in risen]
+    assert risen
+    for row, (words, pictures) in zip(risen, gallery.rows, strict=True):
+        assert pictures == [shown[row["image"], name].shown["picture"] for name in gallery.columns]
+        assert words.endswith(f"0 of 5 yes whole, {row['explanation']} of 5 explained")
+
+
 def test_a_step_that_rounds_away_on_the_grid_is_refused(db):
     with pytest.raises(StudyError, match="attack_step: Must be at least 1/255"):
         made_up_study(KEY, {"attack_grid": "eight_bits", "attack_unit": "pixel", "attack_step": 0.001})
@@ -57,7 +129,7 @@ def table_2(accepted: dict[str, float]) -> dict[str, float]:
     stimuli, answers = [], []
     for number, (condition, percent) in enumerate(accepted.items()):
         for i in range(n):
-            stimuli.append((number * n + i, condition, f"{i}.png", "bell"))
+            stimuli.append((number * n + i, condition, f"{i}.png", "bell", {}))
             answers.append((i % 50, number * n + i, "yes" if i < percent / 100 * n else "no", condition, 900))
     notes = {
         "images": images,
@@ -69,12 +141,13 @@ def table_2(accepted: dict[str, float]) -> dict[str, float]:
         "flipped_exactly": round(F / 100 * images),
         "surviving_display": round(F / 100 * images),
         "without_explanation": 0,
-        **{name: {"lowest": 1, "median": 2, "highest": 3} for name in ("r2", "positive_superpixels")},
+        "nothing_hidden": 0,
+        **{name: {"lowest": 1, "median": 2, "highest": 3} for name in ("r2", "superpixels", "positive_superpixels")},
     }
     found = get(KEY).summary(
         {"answers_per_stimulus": 1, "threshold": 1, "unequal_panels": "drop", "meeting": "two_visits", "seed": 0},
         notes,
-        pd.DataFrame(stimuli, columns=["stimulus", "condition", "image", "label"]),
+        pd.DataFrame(stimuli, columns=["stimulus", "condition", "image", "label", "picture"]),
         pd.DataFrame(answers, columns=["participant", "stimulus", "answer", "condition", "response_ms"]),
     )
     return {name: 100 * one["rectified_error"]["estimate"] for name, one in found.measures["conditions"].items()}

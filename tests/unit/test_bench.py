@@ -74,6 +74,17 @@ def test_an_explanation_shows_superpixels_of_the_picture_it_explains(bench, net)
         assert len(kept) == min(3, explanation.n_positive)
 
 
+def test_a_difference_shows_what_an_attack_changed(bench, net):
+    images = list(bench.images(net))
+    pictures, attacks = list(bench.pictures(net, images)), list(bench.attacks(net, images, IFGSM))
+    pairs = [(picture, attack.picture) for picture, attack in zip(pictures, attacks, strict=True)]
+    for (before, after), drawn in zip(pairs, bench.differences(pairs, times=10), strict=True):
+        change = load(storage.read(after.file)).astype(int) - load(storage.read(before.file))
+        assert (load(storage.read(drawn.file)) == np.clip(128 + 10 * change, 0, 255)).all()
+        assert (drawn.image, drawn.width, drawn.height) == (before.image, 32, 32)
+        assert change.any()
+
+
 def test_explanations_of_one_picture_for_two_labels_are_two(bench, net):
     picture = next(iter(bench.pictures(net, list(bench.images(net))[:1])))
     one, other = bench.explanations(net, [(picture, 0), (picture, 1)], LIME)
@@ -145,6 +156,8 @@ def test_the_bytes_do_not_depend_on_what_is_computed_beside(bench, net):
         attacks = list(bench.attacks(net, images, IFGSM))
         list(bench.predictions(net, images))
         list(bench.explanations(net, [(a.picture, a.label) for a in attacks], LIME))
+        pictures = bench.pictures(net, images)
+        list(bench.differences([(p, a.picture) for p, a in zip(pictures, attacks, strict=True)]))
 
     everything(list(bench.images(net)))
     fields = ("digest", "value", "files")

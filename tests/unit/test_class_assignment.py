@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from studies import lifecycle, participation, protocols
 from studies.catalogue import catalogue
+from studies.errors import StudyError
 from studies.models import Trial
 from studies.protocols.class_assignment import CHANCE, CONDITIONS, LETTERS
 from studies.reports import results, tables
@@ -56,10 +57,12 @@ def test_the_images_are_six_prototypes_or_three_and_three_criticisms(condition):
 
 
 @pytest.mark.parametrize("drawing", ["random", "confusion"])
-def test_the_target_is_of_one_of_the_classes_and_never_among_the_36(drawing):
-    # Seven images a class and six of them shown: without care the target would be among them nearly always.
-    specs = specs_of(n_images=56, rounds=40, drawing=drawing)
+def test_a_target_is_of_one_of_the_classes_and_in_no_group_of_any_round(drawing):
+    # Five targets a class and six others: without care most targets would be shown in the group of some round.
+    specs = specs_of(n_images=88, rounds=40, drawing=drawing)
+    targets = {spec.truth["image"] for spec in specs}
     for spec in specs:
+        assert not targets & set(seen(spec))
         assert spec.truth["label"] in spec.truth["classes"]
         assert spec.truth["image"] not in seen(spec)
         assert spec.shown["target"]["file"] not in KIND.pictures(spec.shown)[1:]
@@ -95,6 +98,24 @@ def test_by_confusion_the_other_five_are_those_taken_for_the_targets_class():
 def test_a_class_with_too_few_images_for_its_targets_is_named():
     with pytest.raises(protocols.DesignError, match=r"class 'accordion': 5 targets are wanted .* there are 4$"):
         specs_of(n_images=32, classes=list(CLASSES[:6]), rounds=30)
+
+
+def test_pools_that_are_too_small_are_named_for_all_conditions_at_once(monkeypatch):
+    def selections(self, classifier, pools, method, **options):
+        if method["method"] == "random":
+            return made(self, classifier, pools, method, **options)
+        raise StudyError(
+            f"class 'celesta': 6 prototypes are wanted from the {method['method']} images, but there are 0"
+        )
+
+    made = MadeUpBench.selections
+    monkeypatch.setattr(MadeUpBench, "selections", selections)
+    with pytest.raises(protocols.DesignError) as refused:
+        specs_of(rounds=2, conditions=["mmd-prototypes", "probability-prototypes", "random"])
+    mmd, probability, hint = refused.value.messages
+    assert mmd.startswith("condition mmd-prototypes: class 'celesta': 6 prototypes are wanted")
+    assert probability.startswith("condition probability-prototypes: class 'celesta'")
+    assert hint == "Leave out these classes or these conditions."
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import io
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 
+import lxml.html
 import pytest
 from django.urls import reverse
 
@@ -11,6 +13,8 @@ from studies import lifecycle, participation, protocols
 from studies.consent import DEFAULT_CONSENT
 from studies.models import Study
 from studies.protocols import Summary
+from studies.simulation import age
+from tests.bench import made_up_study
 from tests.factories import CLASSES, make_study, open_study
 from tests.staff import researcher, said, staff, text
 
@@ -121,6 +125,38 @@ def test_what_preparing_found_is_reported():
     study.save(update_fields=["preparation"])
     words = text(researcher().get(at(study)))
     assert "Images 12 Errors 3 Shown 3 Classifiers net 0123456789ab…" in words
+
+
+def test_the_report_of_an_attack_is_in_words_and_compares_pictures():
+    study = made_up_study("adversarial_trials")
+    page = researcher().get(at(study))
+    assert "Accuracy on clean images 66.67 % 16 of 24 images" in text(page)
+    images = compared(page)
+    assert len(images) == 4 * min(8, study.preparation["shown"])
+    # 32 pixels a side: four times as large, every pixel a square.
+    assert {(image.get("width"), image.get("height")) for image in images} == {("128", "128")}
+    assert researcher().get(images[0].get("src")).headers["Content-Type"] == "image/png"
+
+
+def test_the_results_show_the_images_on_which_agreement_rose_most():
+    study = made_up_study("adversarial_trials", {"answers_per_stimulus": 1, "threshold": 1})
+    lifecycle.open_study(study)
+    person, _token = participation.enrol(study, consent=participation.current_consent(study))
+    for answer in ("no", "yes"):
+        participation.start(person)
+        while (trial := participation.current_trial(person)) is not None:
+            participation.answer(person, trial.pk, answer)
+        age(person, timedelta(days=4))
+        person.refresh_from_db()
+    lifecycle.close_study(study)
+    page = researcher().get(at(study, "results"))
+    assert "0 of 1 yes whole, 1 of 1 explained" in text(page)
+    assert len(compared(page)) == 2 * 10
+
+
+def compared(page) -> list:
+    (gallery,) = lxml.html.fromstring(page.content).find_class("desk-compared")
+    return gallery.findall(".//img")
 
 
 def test_title_and_consent_can_be_changed_until_the_study_opens():

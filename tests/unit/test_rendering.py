@@ -9,6 +9,7 @@ from explainers.base import Explanation, MethodError
 from explainers.images import ImageError, encode_png, load
 from explainers.rendering import (
     covered,
+    difference,
     explanation_path,
     heat_map,
     magnified,
@@ -148,3 +149,19 @@ def test_pictures_that_do_not_fit_are_refused(draw):
 def test_an_unknown_fill_is_refused():
     with pytest.raises(MethodError, match="one of grey, mean"):
         covered(PICTURE, SEGMENTS, fill="black")
+
+
+def test_a_difference_is_magnified_on_grey_and_cut_off():
+    after = PICTURE.astype(int)
+    after[0, 0], after[0, 1], after[0, 2] = PICTURE[0, 0] + 1, PICTURE[0, 1] - 3, PICTURE[0, 2] + 60
+    drawn = difference(PICTURE, after.clip(0, 255).astype(np.uint8), times=20)
+    assert drawn[0, 0].tolist() == [148] * 3
+    assert drawn[0, 1].tolist() == [68] * 3
+    assert drawn[0, 2].tolist() == [255] * 3
+    assert (drawn[1:] == 128).all()
+    assert (difference(PICTURE, PICTURE) == 128).all()
+
+
+def test_a_difference_of_two_sizes_is_refused():
+    with pytest.raises(ImageError, match="two uint8 pictures of one size"):
+        difference(PICTURE, PICTURE[1:])

@@ -1,13 +1,11 @@
 import json
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from studies.errors import StudyError
-from studies.management.base import StudyCommand
+from studies.management.base import StudyCommand, lines
 from studies.models import Study
-from studies.protocols import Table
 from studies.reports import analysis, looking
 from studies.reports.results import Result
 
@@ -44,7 +42,7 @@ def _report(result: Result) -> Iterator[str]:
         yield f"Warning: {warning}"
     for table in result.summary.tables:
         yield ""
-        yield from _lines(table)
+        yield from lines(table)
     for amendment, summary in result.exploratory:
         yield ""
         changes = ", ".join(f"{name} {value}" for name, value in amendment.changes.items())
@@ -56,14 +54,3 @@ def _report(result: Result) -> Iterator[str]:
     )
     if visits := counts["visits"]:
         yield "Second visits: " + ", ".join(f"{n} {what}" for what, n in visits.items()) + "."
-
-
-def _lines(table: Table) -> Iterator[str]:
-    # The title stands where the names of the rows have none.
-    head = [table.columns[0] or table.title, *table.columns[1:]]
-    cells = [head] + [["" if cell is None else str(cell) for cell in row] for row in table.rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    for line in textwrap.wrap(table.note, 100):
-        yield f"  {line}"

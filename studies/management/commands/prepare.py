@@ -1,7 +1,7 @@
 from tqdm import tqdm
 
-from studies import workbench
-from studies.management.base import StudyCommand
+from studies import protocols, workbench
+from studies.management.base import StudyCommand, lines
 
 
 class Command(StudyCommand):
@@ -38,4 +38,7 @@ class Command(StudyCommand):
         finally:
             for bar in bars.values():
                 bar.close()
+        tables, _galleries = protocols.get(study.protocol).prepared(study.preparation)
+        for table in tables:
+            self.say("\n".join([*lines(table), ""]))
         self.say(f"{study.slug} is ready: {study.stimuli.count()} stimuli. Next: manage.py open_study {study.slug}")
