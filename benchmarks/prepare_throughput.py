@@ -20,10 +20,10 @@ import numpy as np
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--predictions", type=int, default=192, help="how many images")
-    parser.add_argument("--attacks", type=int, default=16, help="how many images")
-    parser.add_argument("--explanations", type=int, default=8, help="how many images")
+    parser.add_argument("--attacks", type=int, default=8, help="how many images")
+    parser.add_argument("--explanations", type=int, default=6, help="how many images")
     parser.add_argument("--samples", type=int, default=100, help="LIME's masks for each image")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
