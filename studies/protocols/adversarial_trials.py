@@ -413,6 +413,7 @@ def _figures(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Ma
                 "Accepted share": measures["accepted_difference"],
                 "Share of yes answers": measures["yes_difference"],
             },
-            f"{DIFFERENCE}, in points",
+            "difference in points",
+            title=DIFFERENCE,
         ),
     ]

@@ -75,7 +75,9 @@ def _effect(contrast: Found, name: str) -> str | None:
     return f"{np.exp(value - (contrast['null'] or 0)):.2f}" if contrast["scale"] == "logit" else points(value)
 
 
-def forest(contrasts: Mapping[str, Found], x: str, *, ratios: bool = False) -> list[Figure]:
+def forest(
+    contrasts: Mapping[str, Found], x: str, *, ratios: bool = False, title: str = "Registered contrasts"
+) -> list[Figure]:
     """The registered contrasts, one a line, with a line at no difference; none where nothing could be estimated."""
     if all(one["estimate"] is None for one in contrasts.values()):
         return []
@@ -93,7 +95,7 @@ def forest(contrasts: Mapping[str, Found], x: str, *, ratios: bool = False) -> l
         Figure(
             name="contrasts",
             kind="forest",
-            title="Registered contrasts",
+            title=title,
             x="contrast",
             y=x,
             series=[series],

@@ -106,17 +106,23 @@ def _bars(axes: "Axes", series: list[Series]) -> None:
 
 def _steps(axes: "Axes", series: list[Series]) -> None:
     """A share in [0, 1] over a threshold: x, y, optionally low and high; `marked` is the threshold of the design."""
+    apart = 0.12 if len(series) > 1 else 0.0
+    marked = [dict(zip(one["x"], one["y"], strict=True)).get(one.get("marked")) for one in series]
+    above = max((y for y in marked if y is not None), default=None)
     for i, one in enumerate(series):
-        colour = PALETTE[i % len(PALETTE)]
+        colour, beside = PALETTE[i % len(PALETTE)], apart * (i - (len(series) - 1) / 2)
         points = [(x, 100 * y) for x, y in zip(one["x"], one["y"], strict=True) if y is not None]
         axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=5, label=one["name"])
         for x, low, high in zip(one["x"], one.get("low", ()), one.get("high", ()), strict=False):
             if low is not None:
-                axes.plot([x, x], [100 * low, 100 * high], color=colour, linewidth=5, alpha=0.45)
+                axes.plot([x + beside] * 2, [100 * low, 100 * high], color=colour, linewidth=5, alpha=0.45)
         for x, y in points:
             if x == one.get("marked"):
                 axes.plot([x], [y], marker="o", markersize=11, markerfacecolor="none", color=colour)
-                axes.annotate(f"{y:.2f} %", (x, y), textcoords="offset points", xytext=(12, -4), fontweight="bold")
+                # Of two that are near each other the higher one's number stands above, the other's below.
+                shift = 0 if len(series) == 1 else 12 if marked[i] == above else -14
+                where = {"textcoords": "offset points", "xytext": (12, -4 + shift)}
+                axes.annotate(f"{y:.2f} %", (x, y), fontweight="bold", color=colour if apart else INK, **where)
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)
     axes.set_xticks(list(series[0]["x"])[:: 1 + len(series[0]["x"]) // MOST_LABELS])

@@ -48,13 +48,14 @@ def width_table(rows: Sequence[Row]) -> Table:
     columns = ["stimuli", "participants", "answers each", "answers", "width", "9 of 10 below"]
     with_power = any(row["power"] is not None for row in rows)
     with_costs = [name for name in ("cost", "hours") if any(row[name] for row in rows)]
-    columns += ["power"] * with_power + with_costs + ["cap", ""]
+    remarks = [row["reason"] or _remark(row) for row in rows]
+    columns += ["power"] * with_power + with_costs + ["cap"] + ["remark"] * any(remarks)
     cells = []
-    for row in rows:
+    for row, remark in zip(rows, remarks, strict=True):
         sizes = [row["stimuli"], row["participants"], row["panel"], row["answers"]]
         found = [_percent(row["width"]), _percent(row["width_p90"])] + [_percent(row["power"])] * with_power
         spent = [f"{row[name]:,.{2 if name == 'cost' else 1}f}" for name in with_costs]
-        cells.append([*sizes, *found, *spent, row["cap"], row["reason"] or _remark(row)])
+        cells.append([*sizes, *found, *spent, row["cap"], *[remark] * any(remarks)])
     note = (
         "Width: of the 95 % interval, from its lower to its upper end, the median over simulated studies. Cap: the "
         "most answers one person should give, so that there are 25 effective participants whoever is most active."

@@ -16,7 +16,7 @@ from studies.models import Study, Trial
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS_AT_A_TIME = 10_000
+ROWS_AT_A_TIME = 4_000
 
 Row = tuple[Any, ...]
 
