@@ -28,7 +28,7 @@ class PanelForm(DesignForm):
         help_text="k: a label counts as relevant when at least so many of the panel say yes.",
     )
     classes = NameListField(
-        required=False, initial=[], help_text="Only images of these true classes, one a line; empty for all."
+        required=False, initial=[], help_text="Only images of these true classes, by name; empty for all."
     )
 
     def clean(self) -> dict[str, Any]:
