@@ -8,6 +8,22 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -3, ArrowDown: 3 };
 
 let current = 0;
 
+// --- in the round ----------------------------------------------------------------------------------------------------
+
+// Whole multiples, as many as there is room for; a picture larger than its place is made smaller, and can be enlarged.
+function fit() {
+  for (const view of views) {
+    const picture = view.querySelector("img");
+    const zoom = Math.floor(view.clientWidth / picture.getAttribute("width"));
+    picture.style.width = zoom ? `${zoom * picture.getAttribute("width")}px` : "";
+  }
+}
+
+addEventListener("resize", fit);
+fit();
+
+// --- enlarged --------------------------------------------------------------------------------------------------------
+
 function show(index) {
   current = (index + views.length) % views.length;
   const small = views[current].querySelector("img");

@@ -10,7 +10,7 @@ from studies.protocols import Gallery
 from studies.views import picture_url
 
 #: Pixels that a picture of a gallery is enlarged towards.
-SIDE = 128
+SIDE = 96
 
 
 def stages(study: Study) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ class PanelForm(DesignForm):
         help_text="What becomes of a panel with fewer answers than the design wants when the study closes.",
     )
     classes = NameListField(
-        required=False, initial=[], help_text="Only images of these true classes, one a line; empty for all."
+        required=False, initial=[], help_text="Only images of these true classes, by name; empty for all."
     )
 
     def clean(self) -> dict[str, Any]:

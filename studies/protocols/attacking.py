@@ -220,6 +220,8 @@ def preparation_table(measures: Mapping[str, Any]) -> Table:
         "display_survival": "Surviving display",
     }
     rows = [[title, percent(measures[name]["estimate"]), counted(measures[name])] for name, title in names.items()]
+    exact = measures["flipped_share"]
+    rows.insert(3, ["Flipped by the attack, before rounding", percent(exact["exact"]), "the exact tensors"])
     for name, title, form in (
         ("r2", "R² of the explanations", "{:.2f}"),
         ("superpixels", "Superpixels of an image", "{:g}"),

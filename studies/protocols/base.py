@@ -97,9 +97,18 @@ class DesignForm(forms.Form):
 
     def __init__(self, *args: Any, catalogue: Catalogue, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        # Last of all, wherever a protocol's own settings stand.
+        self.fields["seed"] = self.fields.pop("seed")
         self.catalogue = catalogue
         self.fields["classifier"].choices = [(name, name) for name in catalogue.classifiers]
-        self.fields["classifier"].error_messages["invalid_choice"] = "There is no classifier called %(value)s."
+        for field in self.fields.values():
+            if isinstance(field, forms.ChoiceField):
+                values = ", ".join(str(value) for value, _ in field.choices)
+                field.error_messages["invalid_choice"] = f"Must be one of {values}, not %(value)s."
+        known = f"there are: {', '.join(catalogue.classifiers)}" if catalogue.classifiers else "import one first"
+        self.fields["classifier"].error_messages["invalid_choice"] = (
+            f"There is no classifier called %(value)s ({known})."
+        )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -45,7 +45,7 @@ class ClassAssignmentForm(DesignForm):
     classes = NameListField(
         required=False,
         initial=[],
-        help_text="The pool that a round's classes come from, one a line; empty for all.",
+        help_text="The pool that a round's classes come from, by name; empty for all.",
     )
     rounds = forms.IntegerField(
         initial=20,
@@ -57,7 +57,7 @@ class ClassAssignmentForm(DesignForm):
     conditions = NameListField(
         required=False,
         initial=list(CONDITIONS),
-        help_text="How the images of a class are chosen, one way a line; empty for all seven of the paper.",
+        help_text="How the images of a class are chosen, in several ways; empty for all seven of the paper.",
     )
     drawing = forms.ChoiceField(
         choices=[("random", "at random"), ("confusion", "by confusion")],

@@ -8,7 +8,7 @@ from django import forms
 class NameListField(forms.Field):
     """A list of names: a JSON list in a design file, one name a line in a form."""
 
-    widget = forms.Textarea(attrs={"rows": 4})
+    widget = forms.Textarea(attrs={"rows": 4, "placeholder": "one a line"})
 
     def to_python(self, value: Any) -> list[str]:
         if value in self.empty_values:

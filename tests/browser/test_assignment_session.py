@@ -85,22 +85,45 @@ def test_one_click_chooses_and_an_image_is_enlarged_by_another(browse):
 
 
 @pytest.mark.parametrize("marked", ["unmarked", "marked"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1280, 720), (1024, 768), (768, 1024), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (1280, 800), (1280, 720), (1024, 768), (768, 1024)])
 def test_everything_is_in_sight_without_scrolling(browse, width, height, marked):
     page = browse(viewport={"width": width, "height": height})
     design = {"roles": marked, "conditions": ["mmd-prototypes-criticisms"], "names": "classes"}
     begin(page, open_rounds(**design))
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    assert all(box["y"] + box["height"] <= height for box in parts(page, width))
+    assert page.locator(".legend").count() == (marked == "marked")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640), (320, 568)])
+def test_a_phone_scrolls_one_way_and_keeps_the_image_in_question_in_sight(browse, width, height):
+    page = browse(viewport={"width": width, "height": height})
+    begin(page, open_rounds(names="classes"))
+    parts(page, width)
+    page.locator("button[value=F]").scroll_into_view_if_needed()
+    target = page.get_by_role("link", name="The image: enlarge").bounding_box()
+    assert 0 <= target["y"] < height / 2
+    page.locator("button[value=F]").click()
+    at(page, 2)
+    assert answers() == ["F"]
+
+
+def parts(page, width: int) -> list[dict[str, float]]:
+    """Where the 37 images and the six answers are: none beside the window, none too small for a finger, and of every
+    image each pixel a whole number of pixels wide."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    images = page.locator(".view img").all()
-    assert len(images) == 37
-    for part in [*images, *page.locator("button[data-key]").all()]:
-        box = part.bounding_box()
+    images, buttons = page.locator(".view img").all(), page.locator("button[data-key]").all()
+    assert (len(images), len(buttons)) == (37, 6)
+    for image in images:
+        box = image.bounding_box()
+        assert box["width"] == box["height"]
+        assert box["width"] % 32 == 0
+    boxes = [part.bounding_box() for part in [*images, *buttons]]
+    for box in boxes:
         assert min(box["width"], box["height"]) >= 44
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
-        assert box["y"] + box["height"] <= height
-    assert page.locator(".legend").count() == (marked == "marked")
+    return boxes
 
 
 def test_without_javascript_it_can_be_answered_and_images_open_by_themselves(browse):

@@ -7,6 +7,7 @@ import lxml.html
 import numpy as np
 import pandas as pd
 import pytest
+from django import forms
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
@@ -75,6 +76,18 @@ def test_the_example_differs_from_the_default_in_every_setting(kind, classifier)
 def test_an_unknown_setting_is_named(kind, classifier):
     with pytest.raises(protocols.DesignError, match="nonsense: unknown setting"):
         kind.clean({"classifier": classifier, "nonsense": 1}, catalogue=catalogue())
+
+
+def test_a_choice_that_is_none_is_told_those_there_are(kind, classifier):
+    form = kind.form(catalogue=catalogue())
+    choices = {name: field for name, field in form.fields.items() if isinstance(field, forms.ChoiceField)}
+    assert "classifier" in choices
+    for name in choices:
+        with pytest.raises(protocols.DesignError) as refused:
+            kind.clean({"classifier": classifier, name: "elephants"}, catalogue=catalogue())
+        (line,) = (one for one in refused.value.messages if one.startswith(f"{name}: "))
+        assert "elephants" in line
+        assert all(str(value) in line for value, _ in choices[name].choices)
 
 
 def test_the_template_is_a_design_once_the_classifier_is_filled_in(kind, classifier, tmp_path, capsys):

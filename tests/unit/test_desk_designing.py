@@ -90,7 +90,7 @@ def test_the_second_step_makes_a_draft(design):
     [
         ({"threshold": "6"}, "Must not be above answers_per_stimulus, which is 5."),
         ({"threshold": "four"}, "Enter a whole number."),
-        ({"classifier": "other"}, "There is no classifier called other."),
+        ({"classifier": "other"}, "There is no classifier called other (there are: net)."),
         ({"classes": "unicorn"}, "This classifier has no class unicorn."),
         ({"sample": "0"}, "Ensure this value is greater than or equal to 1."),
     ],

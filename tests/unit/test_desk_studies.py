@@ -133,8 +133,8 @@ def test_the_report_of_an_attack_is_in_words_and_compares_pictures():
     assert "Accuracy on clean images 66.67 % 16 of 24 images" in text(page)
     images = compared(page)
     assert len(images) == 4 * min(8, study.preparation["shown"])
-    # 32 pixels a side: four times as large, every pixel a square.
-    assert {(image.get("width"), image.get("height")) for image in images} == {("128", "128")}
+    # 32 pixels a side: three times as large, every pixel a square.
+    assert {(image.get("width"), image.get("height")) for image in images} == {("96", "96")}
     assert researcher().get(images[0].get("src")).headers["Content-Type"] == "image/png"
 
 

@@ -74,7 +74,7 @@ def test_one_accepted_label_of_five_accepts_the_image():
         ({"top_k": 3}, "top_k: Must be 1 or 5."),
         ({"top_k": 1, "selection": "top5_errors"}, "selection: With top_k 1 this can only be top1_errors."),
         ({"top_k": 1, "asking": "each_label"}, "asking: With top_k 1 this can only be one_question."),
-        ({"asking": "loudly"}, "asking: Select a valid choice."),
+        ({"asking": "loudly"}, "asking: Must be one of one_question, each_label, not"),
     ],
 )
 def test_a_design_that_makes_no_sense_is_refused(design, said):

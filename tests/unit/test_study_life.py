@@ -55,7 +55,7 @@ def test_a_design_is_stored_complete(tmp_path, design):
         ({"threshold": True}, "threshold: must not be True"),
         ({"threshold": "four"}, "threshold: Enter a whole number."),
         ({"answers_per_stimulus": 0}, "answers_per_stimulus: Ensure this value is greater than or equal to 1."),
-        ({"classifier": "other"}, "classifier: There is no classifier called other."),
+        ({"classifier": "other"}, "classifier: There is no classifier called other (there are: net)."),
         ({"classes": ["zebra"]}, "classes: This classifier has no class zebra."),
         ({"classes": ["bell", "bell"]}, "classes: Named twice: bell."),
         ({"classes": {"bell": 1}}, "classes: Give a list of names."),

@@ -39,7 +39,8 @@ def template(kind: protocols.Protocol, form: forms.Form) -> Iterator[str]:
 
 
 def comment(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, 100, initial_indent=f"{indent}// ", subsequent_indent=f"{indent}// ")
+    marked = f"{indent}// "
+    return textwrap.wrap(text, 100, initial_indent=marked, subsequent_indent=marked, break_on_hyphens=False)
 
 
 def describe(field: forms.Field) -> str:
