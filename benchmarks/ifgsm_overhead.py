@@ -27,7 +27,7 @@ from explainers.ifgsm import attack
 STEPS = 10
 SIZE = 224
 BATCH = 8
-STEP = 0.0005
+STEP = 0.3 / 10 / 128  # ten of them do not reach half-way to the next image's number, for up to 128 images
 CORRECT_BEFORE, CORRECT_AFTER = 0.7731, 0.0796
 LIMITS = {"ratio": 1.05, "stopping_ratio": 0.4}
 
