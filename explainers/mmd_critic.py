@@ -41,6 +41,7 @@ _BANDWIDTH_POINTS = 5000
 # one column: few, so that their features in float64 stay in the processor's cache.
 _BLOCK_ON_CPU, _BLOCK_ON_GPU = 1024, 8192
 _COLUMN_BLOCK_ON_CPU = 64
+_ROWS_IN_CACHE = 64  # of a given kernel
 
 _TIE = 1e-12
 # Share of the largest K_jj, for one entry; kernels computed in float32 are symmetric to about 1e-6.
@@ -118,9 +119,8 @@ def select_from_kernel(
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise MethodError(f"a kernel is a square matrix, not {list(matrix.shape)}")
     _check_counts(len(matrix), n_prototypes, n_criticisms)
-    share = np.full(len(matrix), 1 / len(matrix))
-    with np.errstate(invalid="ignore"):  # what comes of infinity is looked for, not warned about
-        means, means_of_rows, diagonal = share @ matrix, matrix @ share, matrix.diagonal()
+    means, means_of_rows = _means(matrix)
+    diagonal = matrix.diagonal()
     if not np.isfinite(means).all():
         raise MethodError(f"column {int(np.isfinite(means).argmin())} of the kernel holds NaN or infinity")
     if (diagonal < 0).any():
@@ -191,6 +191,18 @@ def median_bandwidth(features: Tensor) -> float:
 def _median(values: np.ndarray) -> float:
     """Of an even number of values, the mean of the middle two; 0 of none. Reorders them."""
     return float(np.median(values, overwrite_input=True)) if len(values) else 0.0
+
+
+def _means(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the columns and of the rows, from one reading of the memory."""
+    share = np.full(len(matrix), 1 / len(matrix))
+    of_columns, of_rows = np.zeros_like(share), np.empty_like(share)
+    with np.errstate(invalid="ignore"):  # what comes of infinity is looked for, not warned about
+        for start in range(0, len(matrix), _ROWS_IN_CACHE):
+            rows = slice(start, start + _ROWS_IN_CACHE)
+            of_columns += share[rows] @ matrix[rows]
+            of_rows[rows] = matrix[rows] @ share
+    return of_columns, of_rows
 
 
 def _select(
