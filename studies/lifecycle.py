@@ -119,8 +119,6 @@ def _freeze(study: Study) -> None:
         study=study, version=1, text=study.consent_text, sha256=hashlib.sha256(study.consent_text.encode()).hexdigest()
     )
     stimuli = list(study.stimuli.order_by("number").values_list("digest", flat=True))
-    plan = protocols.get(study.protocol).registered(study.design, study.preparation)
-    panel, seed = study.design["answers_per_stimulus"], study.design["seed"]
     study.frozen = {
         "study": study.slug,
         "title": study.title,
@@ -128,16 +126,23 @@ def _freeze(study: Study) -> None:
         "protocol_version": study.protocol_version,
         "design": study.design,
         "preparation": study.preparation,
-        "analysis": {
-            **plan.as_json(),
-            "target": {"stimuli": len(stimuli), "answers_per_stimulus": panel, "answers": panel * len(stimuli)},
-            "seeds": {"study": seed, "order": seed, "bootstrap": seed},
-        },
+        "analysis": registered_analysis(study),
         "stimuli": len(stimuli),
         "stimuli_sha256": digest(stimuli),
         "consent_sha256": consent.sha256,
     }
     study.design_sha256 = digest(study.frozen)
+
+
+def registered_analysis(study: Study) -> dict[str, Any]:
+    """The analysis that opening a prepared study freezes with its design."""
+    plan = protocols.get(study.protocol).registered(study.design, study.preparation)
+    n, panel, seed = study.stimuli.count(), study.design["answers_per_stimulus"], study.design["seed"]
+    return {
+        **plan.as_json(),
+        "target": {"stimuli": n, "answers_per_stimulus": panel, "answers": panel * n},
+        "seeds": {"study": seed, "order": seed, "bootstrap": seed},
+    }
 
 
 def _make_slots(study: Study) -> None:

@@ -9,6 +9,15 @@ from typing import Any
 
 from scipy.stats import binom
 
+ATTACK = {
+    "attack_step": 0.004,
+    "attack_unit": "pixel",
+    "attack_steps": 5,
+    "attack_norm": "l2",
+    "attack_grid": "eight_bits",
+}
+RULES = {**ATTACK, "probability_above": 0.6, "probability_below": 0.3}
+
 #: A design that differs from the default where it can; `classifier` is filled in by the test.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "adversarial_trials": {
@@ -20,11 +29,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "washout_days": 7.5,
         "classes": ["accordion", "grand_piano"],
         "sample": 9,
-        "attack_step": 0.004,
-        "attack_unit": "pixel",
-        "attack_steps": 5,
-        "attack_norm": "l2",
-        "attack_grid": "eight_bits",
+        **ATTACK,
         "lime_samples": 500,
         "lime_features": 12,
         "segmentation": "slic",
@@ -40,6 +45,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "attribute": "a hand",
         "selection": "adversarial",
         "images": 2,
+        **RULES,
         "answers_per_stimulus": 7,
         "trials_per_participant": 20,
         "seed": 3,
@@ -51,6 +57,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "drawing": "confusion",
         "names": "classes",
         "roles": "marked",
+        **RULES,
         "min_seconds": 5,
         "max_seconds": 90,
         "answers_per_stimulus": 7,

@@ -68,6 +68,25 @@ def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
+def plan_of(plan: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """The registered analysis in words."""
+    target = plan["target"]
+    facts = [
+        ("Estimand", [plan["estimand"]]),
+        ("Excluded", plan["exclusions"]),
+        ("Contrasts", [contrast["name"] for contrast in plan["contrasts"]]),
+        ("Tests", [f"two-sided, alpha {plan['alpha']}, {plan['correction']} over all contrasts"]),
+        (
+            "Target",
+            [
+                f"{target['stimuli']:,} stimuli with {target['answers_per_stimulus']} answers each, "
+                f"{target['answers']:,} answers in all"
+            ],
+        ),
+    ]
+    return [(name, words) for name, words in facts if words and (name != "Tests" or plan["contrasts"])]
+
+
 def in_words(value: Any) -> str:
     """A JSON value as a person would write it."""
     if isinstance(value, bool):

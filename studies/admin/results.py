@@ -15,7 +15,7 @@ from studies.reports import export as exporting
 from studies.reports import figures
 from studies.reports.results import result
 
-from .describing import side_by_side
+from .describing import plan_of, side_by_side
 from .pages import page, row
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         ],
         "amendments": study.amendments.select_related("made_by"),
         "looks": study.looks.all(),
-        "plan": plan_of(study),
+        "plan": plan_of(study.frozen["analysis"]),
         "has_change_permission": admin.has_change_permission(request, study),
     }
     return page(admin, request, "admin/studies/study/results.html", title="Results", **context)
@@ -69,26 +69,6 @@ def export(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(admin.address(study))
     headers = {"Content-Disposition": f'attachment; filename="{study.slug}.zip"'}
     return HttpResponse(exporting.zipped(study), content_type="application/zip", headers=headers)
-
-
-def plan_of(study: Study) -> list[tuple[str, list[str]]]:
-    """The registered analysis in words."""
-    plan = study.frozen["analysis"]
-    target = plan["target"]
-    facts = [
-        ("Estimand", [plan["estimand"]]),
-        ("Excluded", plan["exclusions"]),
-        ("Contrasts", [contrast["name"] for contrast in plan["contrasts"]]),
-        ("Tests", [f"two-sided, alpha {plan['alpha']}, {plan['correction']} over all contrasts"]),
-        (
-            "Target",
-            [
-                f"{target['stimuli']:,} stimuli with {target['answers_per_stimulus']} answers each, "
-                f"{target['answers']:,} answers in all"
-            ],
-        ),
-    ]
-    return [(name, words) for name, words in facts if words and (name != "Tests" or plan["contrasts"])]
 
 
 def shown(figure: Figure) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from studies import lifecycle, workbench
 from studies.errors import StudyError
 from studies.models import Study
 
-from .describing import settings_of
+from .describing import plan_of, settings_of
 from .pages import page, row, sentence
 from .progress import Progress, progress
 
@@ -49,7 +49,7 @@ def _open_says(study: Study, so_far: Progress) -> list[str]:
         f"Whoever has the participant link can take part. {so_far.stimuli:,} stimuli with "
         f"{study.design['answers_per_stimulus']} answers each make {so_far.wanted:,} answers, "
         f"from {so_far.people_needed:,} people or more.",
-        "The design, the stimuli and the consent text are frozen, and stored with their digest.",
+        "The design with its analysis, the stimuli and the consent text are frozen, and stored with their digest.",
     ]
 
 
@@ -151,6 +151,8 @@ def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpRe
             return redirect(admin.address(study))
         says, design = found[0].says(study, progress(study)), settings_of(study)
         context = {"step": found[0], "says": says, "design": design, "study": study, "original": study}
+        if study.state == State.READY:
+            context["plan"] = plan_of(lifecycle.registered_analysis(study))
         return page(admin, request, "admin/studies/study/confirm.html", title=found[0].button, **context)
     # Also a step that does not fit is tried: the life cycle knows best why not, and has the last word anyway.
     chosen = found[0] if found else next(one for one in STEPS if one.key == key)

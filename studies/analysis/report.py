@@ -58,7 +58,7 @@ def reanalysis(
     k = default_threshold(panels.panel) if threshold is None else threshold
     crossed = CrossedPanels.of(answers, panels)
     accepted = pivotal_interval(answers, k, panels=panels, crossed=crossed, level=level)
-    rectified = UNKNOWN
+    rectified = dict(UNKNOWN)
     if population is not None and errors is not None:
         rectified = rectified_error(
             answers,

@@ -146,16 +146,18 @@ def robustness_table(
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
-def positive_answers(panel: int, histograms: Mapping[str, Sequence[int]], *, by: str = "image") -> Figure:
-    """How many images got so many yes, 0 to n; one row of bars a name."""
+def positive_answers(
+    panel: int, histograms: Mapping[str, Sequence[int]], *, by: str = "image", of: str = "images"
+) -> Figure:
+    """How many images (or what else is judged) got so many yes, 0 to n; one row of bars a name."""
     return Figure(
         name="positive_answers",
         kind="bars",
         title=f"Positive answers by {by}",
         x=f"yes answers of {panel}",
-        y="images",
+        y=of,
         series=[{"name": name, "x": list(range(panel + 1)), "y": list(y)} for name, y in histograms.items()],
-        note=f"How many of the images with {panel} answers got so many yes.",
+        note=f"How many of the {of} with {panel} answers got so many yes.",
     )
 
 

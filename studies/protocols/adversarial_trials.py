@@ -17,7 +17,7 @@ from django import forms
 
 from . import accepting, attacking, comparing
 from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
-from .attacking import IN_GALLERY, AttackForm, attack_recipe, explainer_recipe
+from .attacking import IN_GALLERY, AttackForm, ExplanationForm, attack_recipe, explainer_recipe
 from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
 from .registered import Registered, contrast
 from .results import Figure, Gallery, Summary, Table, p_value, percent, points, span
@@ -32,7 +32,7 @@ TWO_VISITS, GROUPS = "two_visits", "separate_groups"
 MOST_RISEN = 10
 
 
-class AdversarialTrialsForm(AttackForm, PanelForm):
+class AdversarialTrialsForm(AttackForm, ExplanationForm, PanelForm):
     trials_per_participant = forms.IntegerField(
         initial=50,
         required=False,

@@ -47,6 +47,16 @@ class AttackForm(forms.Form):
         choices=[("exact", "exact values, rounded for display at the end"), ("eight_bits", "rounded at every step")],
         help_text="Rounded at every step, what fools the classifier always survives display; needs a step of 1/255.",
     )
+
+    def clean(self) -> dict[str, Any]:
+        design = super().clean()
+        on_grid, step = design.get("attack_grid") == "eight_bits", design.get("attack_step")
+        if on_grid and design.get("attack_unit") == "pixel" and step and step < 1 / 255:
+            self.add_error("attack_step", "Must be at least 1/255 (0.00392157) where every step is rounded.")
+        return design
+
+
+class ExplanationForm(forms.Form):
     lime_samples = forms.IntegerField(
         initial=1000, required=False, min_value=10, max_value=100_000, help_text="LIME's masks for each image."
     )
@@ -84,13 +94,6 @@ class AttackForm(forms.Form):
         choices=[("grey", "grey"), ("mean", "their mean colour")],
         help_text="What hides the other superpixels.",
     )
-
-    def clean(self) -> dict[str, Any]:
-        design = super().clean()
-        on_grid, step = design.get("attack_grid") == "eight_bits", design.get("attack_step")
-        if on_grid and design.get("attack_unit") == "pixel" and step and step < 1 / 255:
-            self.add_error("attack_step", "Must be at least 1/255 (0.00392157) where every step is rounded.")
-        return design
 
 
 def attack_recipe(design: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from .accepting import YES_OR_NO
 from .base import Choice, DesignForm, Protocol, StimulusSpec
 from .registered import Registered, contrast
 from .results import Summary, percent
-from .selecting import AT_RANDOM, TITLES, WAYS
+from .selecting import TITLES, WAYS, SelectionForm, rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ CONTRASTS = ((CRITICISMS, PROTOTYPES), (PROTOTYPES, SAMPLE), (CRITICISMS, SAMPLE
 WORDS = {PROTOTYPES: "Prototypes", CRITICISMS: "Criticisms", SAMPLE: "Random images"}
 
 
-class AttributeAnnotationForm(DesignForm):
+class AttributeAnnotationForm(SelectionForm, DesignForm):
     class_name = forms.CharField(
         initial="",
         required=False,
@@ -71,9 +71,11 @@ class AttributeAnnotation(Protocol):
         pool = bench.pool(name, bench.images(classifier, classes=[name]))
         options = {"seed": design["seed"]}
         chosen = bench.selection(
-            classifier, pool, **WAYS[design["selection"]], n_prototypes=n, n_criticisms=n, **options
+            classifier, pool, **rule(design["selection"], design), n_prototypes=n, n_criticisms=n, **options
         )
-        at_random = bench.selection(classifier, pool, **AT_RANDOM, n_prototypes=n, n_criticisms=0, **options)
+        at_random = bench.selection(
+            classifier, pool, **rule("random", design), n_prototypes=n, n_criticisms=0, **options
+        )
         bench.note(images=len(pool.images), prototype_pool=chosen.prototype_pool, criticism_pool=chosen.criticism_pool)
         groups = (chosen.prototypes, chosen.criticisms, at_random.prototypes)
         for condition, images in zip(CONDITIONS, groups, strict=True):

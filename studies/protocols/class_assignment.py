@@ -20,7 +20,7 @@ from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
 from .fields import NameListField
 from .registered import LATE, Registered, contrast
 from .results import Summary, Table, percent, span
-from .selecting import AT_RANDOM, TITLES, WAYS
+from .selecting import TITLES, WAYS, SelectionForm, rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ WORDS = {
 TOO_FAST, TOO_SLOW = "too fast", "too slow"
 
 
-class ClassAssignmentForm(DesignForm):
+class ClassAssignmentForm(SelectionForm, DesignForm):
     classes = NameListField(
         required=False,
         initial=[],
@@ -356,13 +356,13 @@ def _selected(
     selected, problems = {}, []
     for condition in design["conditions"]:
         way, n_prototypes, n_criticisms = CONDITIONS[condition]
-        options = {**WAYS.get(way, AT_RANDOM), "n_prototypes": n_prototypes, "n_criticisms": n_criticisms}
+        options = {**rule(way, design), "n_prototypes": n_prototypes, "n_criticisms": n_criticisms}
         try:
             selected[condition] = list(bench.selections(design["classifier"], from_pools, **options, seed=seeds))
         except StudyError as error:
             problems.append(f"condition {condition}: {error}.")
     if problems:
-        raise DesignError([*problems, "Leave out these classes or these conditions."])
+        raise DesignError([*problems, "Leave out these classes or these conditions, or change the rule."])
     return selected
 
 

@@ -151,9 +151,6 @@ class RectifiedLabeling(Protocol):
         if answers.empty:
             nothing = nothing_counts()
             return Summary("No answer counts yet.", measures | {"accepted_share": nothing, "rectified_error": nothing})
-        if design["asking"] == EACH_LABEL:
-            measures |= _any_of_five(stimuli, answers, panel, k, rule, preparation)
-            return Summary(_headline(measures), measures, [_result_table(measures)])
         # Loaded here, so that web processes, which only ask, start fast.
         from studies.analysis.crossed import CrossedPanels
         from studies.analysis.dawid_skene import positive_share
@@ -168,14 +165,21 @@ class RectifiedLabeling(Protocol):
             stimulus=answers["stimulus"].to_numpy(),
             answer=(answers["answer"] == "yes").to_numpy(dtype="int8"),
         )
+        people = comparing.people_figure(answers.assign(yes=said.answer), "yes")
+        settings = {"threshold": k, "panel": panel, "rule": rule, "seed": design["seed"]}
+        if design["asking"] == EACH_LABEL:
+            labels = measures["labels"] = reanalysis(said, **settings)
+            measures |= _any_of_five(stimuli, answers, panel, k, rule, preparation)
+            tables = [_result_table(measures), accepting.agreement_table(labels["agreement"])]
+            histogram = accepting.positive_answers(panel, {"labels": labels["histogram"]}, by="label", of="labels")
+            return Summary(_headline(measures), measures, tables, [histogram, people])
         panels = count_panels(said, panel=panel, rule=rule)
         counted = {"panels": panels, "crossed": CrossedPanels.of(said, panels)}
         counts = {"population": preparation["images"]} | {name: preparation[name] for name in ("errors", "shown")}
-        measures |= reanalysis(said, threshold=k, panel=panel, rule=rule, seed=design["seed"])
+        measures |= reanalysis(said, **settings)
         by_threshold = [rectified_error(said, threshold=t, **counts, **counted) for t in range(1, panel + 1)]
         measures["rectified_error"] = by_threshold[k - 1]
-        people = participant_summary(said)
-        measures["straight_lining_participants"] = int(people["straight_lining"].sum())
+        measures["straight_lining_participants"] = int(participant_summary(said)["straight_lining"].sum())
         measures["dawid_skene"] = positive_share(said)
         error = measures["top1_error" if design["top_k"] == 1 else "selected_error"]["estimate"]
         tables = [
@@ -187,7 +191,7 @@ class RectifiedLabeling(Protocol):
         figures = [
             accepting.positive_answers(panel, {"images": measures["histogram"]}),
             accepting.threshold_curves(panel, k, "error", "error", {"R(k)": by_threshold}),
-            comparing.people_figure(answers.assign(yes=said.answer), "yes"),
+            people,
         ]
         return Summary(_headline(measures), measures, tables, figures)
 

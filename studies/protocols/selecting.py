@@ -3,12 +3,48 @@
 from collections.abc import Mapping
 from typing import Any
 
-#: By the word for it in designs: what `bench.selections` is told (Stock & Cissé 2018, section 3.4).
-WAYS: Mapping[str, Mapping[str, Any]] = {
-    "adversarial": {"method": {"method": "adversarial"}, "attack": {"method": "ifgsm"}},
-    "mmd": {"method": {"method": "mmd_critic"}},
-    "probability": {"method": {"method": "probability"}},
-}
-AT_RANDOM: Mapping[str, Any] = {"method": {"method": "random"}}
+from django import forms
 
+from .attacking import AttackForm, attack_recipe
+
+#: By the word for it in designs (Stock & Cissé 2018, section 3.4).
 TITLES = {"adversarial": "Adversarial", "mmd": "MMD-critic", "probability": "Probability", "random": "Random"}
+WAYS = ("adversarial", "mmd", "probability")
+
+
+class SelectionForm(AttackForm):
+    """The rules of the selections; the paper's by default, under which a class needs enough images of each kind."""
+
+    probability_above = forms.FloatField(
+        initial=0.9,
+        required=False,
+        min_value=0,
+        max_value=1,
+        help_text="By probability: prototypes are given their own class with more than this.",
+    )
+    probability_below = forms.FloatField(
+        initial=0.1,
+        required=False,
+        min_value=0,
+        max_value=1,
+        help_text="By probability: criticisms are given their own class with less than this.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        design = super().clean()
+        above, below = design.get("probability_above"), design.get("probability_below")
+        if above is not None and below is not None and below > above:
+            self.add_error("probability_below", f"Must not be above probability_above, which is {above:g}.")
+        return design
+
+
+def rule(way: str, design: Mapping[str, Any]) -> dict[str, Any]:
+    """What `bench.selections` is told for a way of choosing images."""
+    if way == "adversarial":
+        return {"method": {"method": "adversarial"}, "attack": attack_recipe(design)}
+    if way == "mmd":
+        return {"method": {"method": "mmd_critic"}}
+    if way == "probability":
+        bounds = {"above": design["probability_above"], "below": design["probability_below"]}
+        return {"method": {"method": "probability", "parameters": bounds}}
+    return {"method": {"method": "random"}}

@@ -146,5 +146,6 @@ def _flow(counts: Mapping[str, Any]) -> dict[str, Any]:
             "counted": counts["counted_answers"],
             "wanted": counts["wanted_answers"],
         },
+        "by_rule": counts["excluded_by_rule"],
         "stimuli": {"all": counts["stimuli"], **counts["panels"]},
     }

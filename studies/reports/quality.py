@@ -83,5 +83,10 @@ def flow_table(counts: Mapping[str, Any]) -> Table:
         ["Panels begun", counts["panels"]["partly"]],
         ["Panels without an answer", counts["panels"]["empty"]],
     ]
-    note = "" if not counts["simulated_participants"] else f"{counts['simulated_participants']} people are simulated."
-    return Table("What became of the answers", ["", "number"], rows, note)
+    notes = [
+        f"{rule.capitalize()}: answers of {one['participants']} people to {one['stimuli']} stimuli."
+        for rule, one in counts["excluded_by_rule"].items()
+    ]
+    if counts["simulated_participants"]:
+        notes.append(f"{counts['simulated_participants']} people are simulated.")
+    return Table("What became of the answers", ["", "number"], rows, " ".join(notes))

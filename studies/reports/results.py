@@ -79,7 +79,12 @@ def counts(study: Study) -> dict[str, Any]:
     panels = Counter("full" if n >= panel else "partly" if n else "empty" for (n,) in filled.iterator())
     trials = Trial.objects.filter(study=study)
     answered = trials.filter(answered_at__isnull=False)
-    excluded = answered.exclude(exclusion="").values_list("exclusion").annotate(n=Count("pk")).order_by("exclusion")
+    touched = {"answers": "pk", "participants": "participant", "stimuli": "stimulus"}
+    by_rule = answered.exclude(exclusion="").values("exclusion").order_by("exclusion")
+    excluded = {
+        rule["exclusion"]: {name: rule[name] for name in touched}
+        for rule in by_rule.annotate(**{name: Count(field, distinct=True) for name, field in touched.items()})
+    }
     measured = answered.filter(counted=True, response_ms__isnull=False).values_list("response_ms", flat=True)
     times = np.fromiter(measured.iterator(), dtype=np.int32)
     people = study.participants.aggregate(
@@ -99,7 +104,8 @@ def counts(study: Study) -> dict[str, Any]:
         "finished_participants": people["finished"],
         "simulated_participants": people["simulated"],
         "panels": {state: panels[state] for state in ("full", "partly", "empty")},
-        "exclusions": dict(excluded),
+        "exclusions": {rule: counted["answers"] for rule, counted in excluded.items()},
+        "excluded_by_rule": excluded,
         "median_response_ms": float(np.median(times)) if len(times) else None,
         "visits": visits.counts(study),
     }

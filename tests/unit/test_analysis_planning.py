@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from studies.analysis.agreement import panel_agreement
+from studies.analysis.cluster import two_way_share
 from studies.analysis.crossed import CrossedPanels
 from studies.analysis.intervals import effective_participants
 from studies.analysis.panels import count_panels
@@ -103,3 +104,33 @@ def test_the_suggested_cap_keeps_enough_effective_participants_whatever_the_acti
 def test_scenarios_that_cannot_be_are_refused(settings):
     with pytest.raises(AnswersError):
         Scenario(**{"stimuli": 10, "participants": 10, **settings})
+
+
+# --- shares of answers ------------------------------------------------------------------------------------------------
+
+
+def test_a_share_is_planned_by_the_interval_that_results_get():
+    scenario = Scenario(stimuli=1, participants=5, stimulus_sd=1.0, participant_sd=0.5)
+    (row,) = plan(Assumptions(scenario, measure="share"), stimuli=[80], participants=[40], replicates=60, seed=1)
+    rng = np.random.default_rng(1).spawn(1)[0]
+    found = []
+    for _ in range(60):
+        table = simulate_answers(replace(scenario, stimuli=80, participants=40), rng)
+        one = two_way_share(table.answer, table.participant, table.stimulus)
+        found.append(one.high - one.low)
+    assert row["width"] == pytest.approx(float(np.median(found)))
+    assert row["truth"] == pytest.approx(0.5)
+
+
+def test_the_power_for_a_share_is_the_tests_size_without_an_effect_and_rises_with_one():
+    def power(effect: float) -> float:
+        assumed = Assumptions(Scenario(stimuli=1, participants=5, effect=effect), measure="share")
+        return plan(assumed, stimuli=[80], participants=[40], conditions=2, replicates=120, seed=2)[0]["power"]
+
+    assert power(0.0) < 0.13
+    assert power(1.0) > 0.9
+
+
+def test_another_measure_is_refused():
+    with pytest.raises(AnswersError, match="accepted or share, not mean"):
+        plan(Assumptions(Scenario(stimuli=1, participants=5), measure="mean"), stimuli=[9], participants=[9])

@@ -115,12 +115,35 @@ def test_pools_that_are_too_small_are_named_for_all_conditions_at_once(monkeypat
     mmd, probability, hint = refused.value.messages
     assert mmd.startswith("condition mmd-prototypes: class 'celesta': 6 prototypes are wanted")
     assert probability.startswith("condition probability-prototypes: class 'celesta'")
-    assert hint == "Leave out these classes or these conditions."
+    assert hint == "Leave out these classes or these conditions, or change the rule."
+
+
+def test_the_rules_of_the_design_are_the_selectors(monkeypatch):
+    asked = []
+
+    def selections(self, classifier, pools, method, *, attack=None, **options):
+        asked.append((method, attack))
+        return made(self, classifier, pools, method, **options)
+
+    made = MadeUpBench.selections
+    monkeypatch.setattr(MadeUpBench, "selections", selections)
+    specs_of(
+        rounds=2,
+        conditions=["adversarial-prototypes", "probability-prototypes"],
+        attack_step=0.01,
+        attack_unit="pixel",
+        probability_above=0.7,
+        probability_below=0.2,
+    )
+    (_, attack), (probability, _) = asked
+    assert (attack["parameters"]["step"], attack["parameters"]["unit"]) == (0.01, "pixel")
+    assert probability["parameters"] == {"above": 0.7, "below": 0.2}
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
+        ({"probability_below": 0.95}, "probability_below: Must not be above probability_above, which is 0.9."),
         ({"classes": list(CLASSES[:5])}, "A round needs 6 classes, and the pool has 5"),
         ({"classes": ["zither", *CLASSES]}, "This classifier has no class zither"),
         ({"conditions": ["magic"]}, "There is no condition magic"),

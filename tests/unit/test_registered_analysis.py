@@ -15,6 +15,7 @@ from studies.reports.results import result
 from studies.workbench.recipes import digest
 from tests.bench import made_up_study
 from tests.factories import answered_study, make_study, open_study
+from tests.staff import researcher, text
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +49,14 @@ def test_opening_freezes_the_analysis_with_the_design(key):
     assert frozen["threshold"] == study.design.get("threshold")
     assert study.frozen["protocol_version"] == protocols.get(key).version
     assert digest(study.frozen) == study.design_sha256
+
+
+def test_what_will_be_frozen_is_shown_before_it_is():
+    study = made_up_study("class_assignment")
+    words = text(researcher().get(f"/admin/studies/study/{study.pk}/open/"))
+    assert "The analysis that is frozen with it Estimand The share of counted answers" in words
+    lifecycle.open_study(study)
+    assert lifecycle.registered_analysis(study) == study.frozen["analysis"]
 
 
 def test_another_analysis_has_another_hash():

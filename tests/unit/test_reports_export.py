@@ -312,6 +312,8 @@ def test_late_answers_are_exported_and_do_not_count(tmp_path, capsys):
     assert found["accepted_share"]["denominator"] == 11
     assert (found["state"], found["interim"], found["closed_at"]) == ("open", True, None)
     assert json.loads((tmp_path / "export" / "flow.json").read_text())["answers"]["excluded"] == {"late": 1}
+    flow = json.loads((tmp_path / "export" / "flow.json").read_text())
+    assert flow["by_rule"] == {"late": {"answers": 1, "participants": 1, "stimuli": 1}}
     assert recompute.main(tmp_path / "export") == 0
 
 

@@ -35,6 +35,7 @@ def test_a_design_is_stored_complete(tmp_path, design):
         "classifier": "net",
         "answers_per_stimulus": 5,
         "threshold": 4,
+        "unequal_panels": "drop",
         "trials_per_participant": 10,
         "top_k": 1,
         "selection": "top1_errors",
