@@ -224,6 +224,6 @@ def test_every_fault_of_the_table_ends_as_well_on_postgresql(studio):
     environment = {"DATABASE_URL_OF_TESTS": url, "SECRET_KEY": "tests only", "REQUIRE_SERVICES": ""}
     faults = replace(studio, environment=environment)
     options = ["-q", "-p", "no:cacheprovider", "-k", "not thousand and not hanging"]
-    ran = faults.run("-m", "pytest", "tests/unit/test_preparation_faults.py", *options)
+    ran = faults.run("-m", "pytest", "tests/unit/preparation", *options)
     assert ran.returncode == 0, ran.stdout[-3000:]
     assert "skipped" not in ran.stdout

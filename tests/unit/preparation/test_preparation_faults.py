@@ -10,59 +10,24 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 
 import pytest
-from django.core.files.storage import default_storage
 from django.db import OperationalError
 from django.utils import timezone
 
 from explainers.lime import Lime
 from studies import lifecycle, storage, workbench
 from studies.errors import StudyError
-from studies.models import Artifact, Image, Study
+from studies.models import Artifact, Study
 from studies.workbench import execution, kinds, patience
-from tests.networks import import_small
-from tests.services.preparing import MARKED, fingerprint, forget, make
-from tests.workers import Killed, Workers
+from tests.disturbing import N, ask, planned
+from tests.services.preparing import fingerprint, make
+from tests.workers import Killed
 
 pytestmark = pytest.mark.django_db
 
 State = Artifact.State
-N = 100
-
-
-@pytest.fixture
-def workers(monkeypatch) -> Workers:
-    return Workers(monkeypatch)
-
-
-@pytest.fixture
-def study(tmp_path) -> Study:
-    make(tmp_path, images=N - 1)
-    return Study.objects.get()
-
-
-_undisturbed: list[dict] = []
-
-
-@pytest.fixture
-def undisturbed(study) -> dict:
-    """What an undisturbed run in the foreground leaves behind; the study is a draft, and nothing is known."""
-    if not _undisturbed:
-        workbench.prepare(study)
-        found = fingerprint()
-        assert found["state"] == "ready"
-        assert found["artifacts"]["done"] > N
-        _undisturbed.append(found)
-    forget(study)
-    return _undisturbed[0]
-
-
-def ask(study: Study, workers: Workers) -> None:
-    workbench.request(study)
-    workers.messages.append(("studies.tasks.prepare", study.pk))
 
 
 def test_workers_leave_what_the_foreground_leaves(study, undisturbed, workers):
@@ -109,25 +74,6 @@ def test_two_workers_given_the_same_chunk_share_it(study):
     ids = planned(study, "predictions")
     assert execution.claim(ids[:60], "one").pks == set(ids[:60])
     assert execution.claim(ids, "other").pks == set(ids[60:])
-
-
-def planned(study: Study, what: str) -> list[int]:
-    """The artifacts that the bench makes rows for when the study asks for `what` of all images."""
-    Study.objects.update(state=Study.State.PREPARING)
-    bench = workbench.Bench(study, executor=Nobody())
-    with pytest.raises(Nobody.Called):
-        list(getattr(bench, what)("small", bench.images("small")))
-    return list(Artifact.objects.values_list("pk", flat=True))
-
-
-class Nobody:
-    """Computes nothing."""
-
-    class Called(Exception):
-        pass
-
-    def compute(self, kind, ids, progress):
-        raise self.Called
 
 
 def test_a_task_delivered_three_times_computes_each_result_once(study, undisturbed, workers, monkeypatch):
@@ -225,113 +171,6 @@ def test_in_the_foreground_a_full_disk_ends_in_one_line_and_loses_nothing(study,
     monkeypatch.setattr(storage, "store_all", real)
     workbench.prepare(study)
     assert fingerprint() == undisturbed
-
-
-def test_one_unreadable_image_among_a_thousand_is_named_and_the_others_are_kept(tmp_path, workers):
-    make(tmp_path, images=999)
-    study = Study.objects.get()
-    workbench.prepare(study)
-    undisturbed = fingerprint()
-    forget(study)
-    image = Image.objects.get(path="bell/00003.png")
-    file = Path(default_storage.path(image.file))
-    whole = file.read_bytes()
-    file.write_bytes(whole[:60])
-    ask(study, workers)
-    workers.work()
-    study.refresh_from_db()
-    assert study.state == Study.State.DRAFT
-    assert study.problem.startswith(f"{image.path}: damaged or cut short")
-    assert "more" not in study.problem
-    done = dict(Artifact.objects.filter(kind="prediction", state=State.DONE).values_list("digest", "finished_at"))
-    assert len(done) == 999
-    file.write_bytes(whole)
-    ask(study, workers)
-    workers.work()
-    assert fingerprint() == undisturbed
-    assert done.items() <= dict(Artifact.objects.values_list("digest", "finished_at")).items()
-
-
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [("raising", "RuntimeError: cannot look at this"), ("nan", "not finite"), ("hanging", "no result after 2 seconds")],
-)
-def test_a_method_that_fails_on_one_image_fails_for_that_image_alone(tmp_path, workers, monkeypatch, fault, reason):
-    monkeypatch.setattr(execution, "LEASE", timedelta(seconds=2))
-    make(tmp_path, images=70, fault=fault)
-    study = Study.objects.get()
-    ask(study, workers)
-    workers.work()
-    study.refresh_from_db()
-    assert study.state == Study.State.DRAFT
-    assert study.problem.startswith(f"{MARKED}: ")
-    assert reason in study.problem
-    assert "more" not in study.problem
-    assert Artifact.objects.filter(kind="prediction", state=State.DONE).count() == 70
-
-
-def test_an_image_that_kills_its_workers_is_found_by_its_attempts(study, undisturbed, workers, monkeypatch):
-    kind, real = kinds.get("prediction"), kinds.get("prediction").compute
-    culprit = Image.objects.get(path=MARKED).sha256
-    killed = []
-
-    def compute(recipes, loaded):
-        if any(recipe["image"] == culprit for recipe in recipes):
-            killed.append(len(recipes))
-            raise Killed
-        return real(recipes, loaded)
-
-    monkeypatch.setattr(kind, "compute", compute)
-    monkeypatch.setattr(execution, "_give_back", lambda mark: None)
-    ask(study, workers)
-    workers.work_and_be_replaced(kills=3)
-    study.refresh_from_db()
-    # Together once, and then alone: so it is known which of them it was.
-    assert killed == [N - 64, 1, 1]
-    assert study.state == Study.State.DRAFT
-    assert study.problem.startswith(f"{MARKED}: its computation ended its worker 3 times")
-    assert "more" not in study.problem
-    monkeypatch.setattr(kind, "compute", real)
-    ask(study, workers)
-    workers.work()
-    assert fingerprint() == undisturbed
-
-
-def test_neighbours_of_an_image_that_kills_its_workers_outlive_a_kill_of_their_own(study, workers, monkeypatch):
-    """Every neighbour's worker is killed by chance as well, when it is tried alone for the first time."""
-    kind, real = kinds.get("prediction"), kinds.get("prediction").compute
-    culprit = Image.objects.get(path=MARKED).sha256
-    unlucky = set()
-
-    def compute(recipes, loaded):
-        (first, *others) = [recipe["image"] for recipe in recipes]
-        if culprit in (first, *others):
-            raise Killed
-        if not others and first not in unlucky:
-            unlucky.add(first)
-            raise Killed
-        return real(recipes, loaded)
-
-    monkeypatch.setattr(kind, "compute", compute)
-    monkeypatch.setattr(execution, "_give_back", lambda mark: None)
-    ask(study, workers)
-    workers.work_and_be_replaced(kills=N)
-    study.refresh_from_db()
-    assert len(unlucky) == N - 64 - 1
-    assert study.state == Study.State.DRAFT
-    failed = Artifact.objects.filter(state=State.FAILED)
-    assert [row.recipe["image"] for row in failed] == [culprit]
-
-
-def test_a_worker_that_read_the_rows_long_ago_takes_no_crowd_of_which_one_may_be_deadly(study, workers):
-    ask(study, workers)
-    workers.answer()
-    ids = list(Artifact.objects.values_list("pk", flat=True))
-    for _ in range(5):
-        execution.claim(ids[:50], "killed")
-        workers.let_leases_end()
-    assert execution.bury() == 0
-    assert set(Artifact.objects.filter(pk__in=ids[:50]).values_list("attempts", flat=True)) == {1}
 
 
 def test_what_a_killed_process_of_this_machine_held_is_rung_for_at_the_next_sweep(study, undisturbed, workers):
@@ -501,13 +340,3 @@ def test_two_studies_that_need_the_same_are_both_finished(tmp_path, study, undis
     assert fingerprint() == undisturbed
     assert fingerprint("other")["state"] == "ready"
     assert fingerprint("other")["sha256"] == undisturbed["sha256"]
-
-
-def test_another_classifiers_results_are_its_own(tmp_path, study, workers):
-    import_small("killer", "things", tmp_path, fault="raising")
-    other = lifecycle.create_study(slug="other", protocol="rectified_labeling", design={"classifier": "killer"})
-    ask(study, workers)
-    ask(other, workers)
-    workers.work()
-    assert Study.objects.get(slug="study").state == Study.State.READY
-    assert MARKED in Study.objects.get(slug="other").problem
