@@ -240,6 +240,14 @@ def test_a_module_of_ones_own_comes_in_with_its_preprocessing(folder, network):
     assert row.preprocessing == {"resize": None, "crop": None, "mean": [0.5] * 3, "std": [0.2] * 3}
 
 
+def test_a_module_without_normalisation_is_told_of_it(folder, network, capsys):
+    import_images(folder)
+    call_command("import_classifier", "normalised", **module(network))
+    assert "--mean and --std" not in capsys.readouterr().err
+    call_command("import_classifier", "plain", **module(network) | {"mean": None, "std": None})
+    assert "Pixels go in as they are, from 0 to 1" in capsys.readouterr().err
+
+
 def test_the_digest_depends_on_everything_the_outputs_depend_on(folder, network):
     import_images(folder)
     call_command("import_classifier", "first", **module(network))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
@@ -258,3 +258,23 @@ def test_of_a_family_one_is_met_where_there_are_no_arms(monkeypatch):
     met = answer_all(person)
     assert len(met) == len(set(families(met))) == study.stimuli.count() / 2
     assert person.finished_at
+
+
+def test_without_the_constraints_both_conditions_would_be_met():
+    """The negative control: the very rows refused above are taken once their constraints are gone."""
+    trial = participation.current_trial(come(opened())[0])
+    twin = other_condition(trial)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX one_of_a_family_a_visit")
+    with transaction.atomic():
+        Trial.objects.create(**twin).delete()
+    early = {**twin, "visit": 2, "washed_out_at": timezone.now() + timedelta(minutes=1)}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Trial.objects.create(**early)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA ignore_check_constraints = ON")
+        Trial.objects.create(**early)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")

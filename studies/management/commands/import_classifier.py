@@ -36,4 +36,8 @@ class Command(QuorumCommand):
             checkpoint=options["checkpoint"],
             preprocessing={key: options[key] for key in ("resize", "crop", "mean", "std")},
         )
+        if options["module"] and not (options["mean"] or options["std"]):
+            self.stderr.write(
+                "Pixels go in as they are, from 0 to 1; if the network wants them normalised, give --mean and --std."
+            )
         self.say(f"Imported classifier {name}: {classifier.n_outputs} outputs, digest {classifier.digest[:12]}.")
