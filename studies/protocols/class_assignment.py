@@ -7,7 +7,6 @@ way that was, and nobody meets a round twice.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +19,14 @@ from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
 from .fields import NameListField
 from .registered import LATE, Registered, contrast
 from .results import Summary, Table, percent, span
+from .rounds import CLASSES, confusion_of, draw_rounds, hold_out
 from .selecting import TITLES, WAYS, SelectionForm, rule
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CLASSES = IMAGES = 6
+#: How many images of each class.
+IMAGES = 6
 LETTERS = "ABCDEF"
 CHANCE = 1 / CLASSES
 #: How the images of a class are chosen, how many of them are prototypes, and how many criticisms.
@@ -132,10 +133,10 @@ class ClassAssignment(Protocol):
             pools[image.label].append(image)
         confusion = None
         if design["drawing"] == "confusion":
-            confusion = _confusion(bench.predictions(classifier, images), len(names))
-        rounds = list(_rounds(pools, names, design["rounds"], confusion, random))
+            confusion = confusion_of(bench.predictions(classifier, images), len(names))
+        rounds = list(draw_rounds(pools, names, design["rounds"], confusion, random))
         bench.note(rounds=len(rounds), classes=len(pools), images=len(images))
-        _hold_out(pools, [target for target, _ in rounds])
+        hold_out(pools, [target for target, _ in rounds])
         selected = _selected(bench, design, rounds, pools, names)
         bench.note(smallest_pools={key: _smallest(selections) for key, selections in selected.items()})
         chosen = (image for selections in selected.values() for one in selections for image in one.images)
@@ -292,54 +293,6 @@ def _shown(
         }
         for letter, title, group in zip(LETTERS, titles, groups, strict=True)
     ]
-
-
-def _confusion(predictions: Iterator[Any], n: int) -> np.ndarray:
-    """[n, n], symmetric: the mean probability that images of one class are given for the other, both ways."""
-    given, counts = np.zeros((n, n)), np.zeros(n)
-    for prediction in predictions:
-        counts[prediction.image.label] += 1
-        for guess in prediction.top:
-            given[prediction.image.label, guess.label] += guess.probability
-    means = given / np.maximum(counts, 1)[:, None]
-    return means + means.T
-
-
-def _rounds(
-    pools: Mapping[int, Sequence[Any]],
-    names: Sequence[str],
-    n: int,
-    confusion: np.ndarray | None,
-    random: np.random.Generator,
-) -> Iterator[tuple[Any, list[int]]]:
-    """The target of each round and the labels of its classes in the order of their groups.
-
-    Classes take turns at having the target; no image is the target of two rounds.  DesignError for a class with fewer
-    images than targets.
-    """
-    labels = np.array(list(pools))
-    turns = list(islice(cycle(random.permutation(labels).tolist()), n))
-    targets = {}
-    for label in labels.tolist():
-        # One photograph under two paths is one target.
-        different = list({image.sha256: image for image in pools[label]}.values())
-        wanted = turns.count(label)
-        if len(different) < wanted:
-            found = f"{wanted} targets are wanted from its images, but there are {len(different)}"
-            raise DesignError([f"class {names[label]!r}: {found}"])
-        targets[label] = iter([different[i] for i in random.permutation(len(different))[:wanted]])
-    for label in turns:
-        others = random.permutation(labels[labels != label])
-        if confusion is not None:
-            others = others[np.argsort(-confusion[label, others], kind="stable")]
-        yield next(targets[label]), random.permutation([label, *others[: CLASSES - 1]]).tolist()
-
-
-def _hold_out(pools: dict[int, list[Any]], targets: Sequence[Any]) -> None:
-    """Take every target out of its pool: shown in the group of another round, it would give its class away."""
-    held_out = {target.sha256 for target in targets}
-    for label, images in pools.items():
-        pools[label] = [image for image in images if image.sha256 not in held_out]
 
 
 def _selected(

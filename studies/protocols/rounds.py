@@ -1,0 +1,60 @@
+"""The rounds of a class assignment: their targets, their classes, and which classes are confused with each other."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import cycle, islice
+from typing import Any
+
+import numpy as np
+
+from .base import DesignError
+
+#: How many classes a round has.
+CLASSES = 6
+
+
+def confusion_of(predictions: Iterable[Any], n: int) -> np.ndarray:
+    """[n, n], symmetric: the mean probability that images of one class are given for the other, both ways."""
+    given, counts = np.zeros((n, n)), np.zeros(n)
+    for prediction in predictions:
+        counts[prediction.image.label] += 1
+        for guess in prediction.top:
+            given[prediction.image.label, guess.label] += guess.probability
+    means = given / np.maximum(counts, 1)[:, None]
+    return means + means.T
+
+
+def draw_rounds(
+    pools: Mapping[int, Sequence[Any]],
+    names: Sequence[str],
+    n: int,
+    confusion: np.ndarray | None,
+    random: np.random.Generator,
+) -> Iterator[tuple[Any, list[int]]]:
+    """The target of each round and the labels of its classes in the order of their groups.
+
+    Classes take turns at having the target; no image is the target of two rounds.  DesignError for a class with fewer
+    images than targets.
+    """
+    labels = np.array(list(pools))
+    turns = list(islice(cycle(random.permutation(labels).tolist()), n))
+    targets = {}
+    for label in labels.tolist():
+        # One photograph under two paths is one target.
+        different = list({image.sha256: image for image in pools[label]}.values())
+        wanted = turns.count(label)
+        if len(different) < wanted:
+            found = f"{wanted} targets are wanted from its images, but there are {len(different)}"
+            raise DesignError([f"class {names[label]!r}: {found}"])
+        targets[label] = iter([different[i] for i in random.permutation(len(different))[:wanted]])
+    for label in turns:
+        others = random.permutation(labels[labels != label])
+        if confusion is not None:
+            others = others[np.argsort(-confusion[label, others], kind="stable")]
+        yield next(targets[label]), random.permutation([label, *others[: CLASSES - 1]]).tolist()
+
+
+def hold_out(pools: dict[int, list[Any]], targets: Sequence[Any]) -> None:
+    """Take every target out of its pool: shown in the group of another round, it would give its class away."""
+    held_out = {target.sha256 for target in targets}
+    for label, images in pools.items():
+        pools[label] = [image for image in images if image.sha256 not in held_out]
