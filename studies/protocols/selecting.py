@@ -1,6 +1,6 @@
 """The ways of choosing images of a class that the protocols about prototypes and criticisms compare."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -38,13 +38,23 @@ class SelectionForm(AttackForm):
         return design
 
 
+def _by_attack(design: Mapping[str, Any]) -> dict[str, Any]:
+    return {"method": {"method": "adversarial"}, "attack": attack_recipe(design)}
+
+
+def _by_probability(design: Mapping[str, Any]) -> dict[str, Any]:
+    bounds = {"above": design["probability_above"], "below": design["probability_below"]}
+    return {"method": {"method": "probability", "parameters": bounds}}
+
+
+RULES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "adversarial": _by_attack,
+    "mmd": lambda design: {"method": {"method": "mmd_critic"}},
+    "probability": _by_probability,
+    "random": lambda design: {"method": {"method": "random"}},
+}
+
+
 def rule(way: str, design: Mapping[str, Any]) -> dict[str, Any]:
     """What `bench.selections` is told for a way of choosing images."""
-    if way == "adversarial":
-        return {"method": {"method": "adversarial"}, "attack": attack_recipe(design)}
-    if way == "mmd":
-        return {"method": {"method": "mmd_critic"}}
-    if way == "probability":
-        bounds = {"above": design["probability_above"], "below": design["probability_below"]}
-        return {"method": {"method": "probability", "parameters": bounds}}
-    return {"method": {"method": "random"}}
+    return RULES[way](design)
