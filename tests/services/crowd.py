@@ -23,13 +23,20 @@ from django.db import connection, connections  # noqa: E402
 from django.db.models import Count, F  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from studies import lifecycle, participation  # noqa: E402
+from studies import lifecycle, participation, protocols  # noqa: E402
 from studies.models import Condition, Participant, Slot, Stimulus, Study, Trial  # noqa: E402
 
 SECOND = timedelta(seconds=1)
 
 
 def make_study(n_stimuli: int, panel: int) -> Study:
+    settings = {
+        "classifier": "none",
+        "answers_per_stimulus": panel,
+        "threshold": 1,
+        "trials_per_participant": n_stimuli,
+    }
+    design = protocols.get("rectified_labeling").clean(settings, catalogue=protocols.Catalogue({"none": ("red",)}))
     study = Study.objects.create(
         slug="crowd",
         title="Crowd",
@@ -37,7 +44,8 @@ def make_study(n_stimuli: int, panel: int) -> Study:
         protocol_version=1,
         state=Study.State.READY,
         consent_text="I agree.",
-        design={"answers_per_stimulus": panel, "threshold": 1, "trials_per_participant": n_stimuli, "seed": 0},
+        preparation={"images": 4 * n_stimuli, "errors": n_stimuli, "shown": n_stimuli},
+        design=design,
     )
     condition = Condition.objects.create(study=study, key="errors")
     Stimulus.objects.bulk_create(
