@@ -53,7 +53,7 @@ def test_links_between_pages_lead_somewhere():
 
 def test_every_fault_in_the_table_is_checked_by_a_test_that_is_there():
     page = (ROOT / "docs" / "explanation" / "faults.md").read_text()
-    files = [*(ROOT / "tests" / "unit").glob("*.py"), *(ROOT / "tests" / "services").glob("*.py")]
+    files = [*(ROOT / "tests" / "unit").rglob("*.py"), *(ROOT / "tests" / "services").glob("*.py")]
     written = set(re.findall(r"^def (test_\w+)", "\n".join(file.read_text() for file in files), re.MULTILINE))
     named = set(re.findall(r"`(test_\w+)…?`", page))
     assert len(named) > 12

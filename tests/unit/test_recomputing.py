@@ -22,7 +22,7 @@ DESIGNS = {
         {},
         {"top_k": 5},
         {"top_k": 5, "selection": "top5_errors", "threshold": 3},
-        {"top_k": 5, "asking": "each_label", "threshold": 4},
+        {"top_k": 5, "asking": "each_label", "threshold": 3},
     ],
 }
 RULES = ("drop", "proportion", "top_up")

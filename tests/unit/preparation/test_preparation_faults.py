@@ -240,7 +240,9 @@ def test_when_a_methods_version_rises_only_its_results_are_made_anew(study, undi
 
 def test_when_an_explainers_version_rises_only_explanations_are_made_anew(tmp_path, workers, monkeypatch):
     make(tmp_path, images=20)
-    design = {"classifier": "small", "attack_step": 0.02, "lime_samples": 20}
+    # Pictures so small are cut finely, so that an explanation has something to hide.
+    cut = {"segmentation": "slic", "slic_segments": 16, "superpixels": 4}
+    design = {"classifier": "small", "attack_step": 0.02, "lime_samples": 20, **cut}
     study = lifecycle.create_study(slug="attacked", protocol="adversarial_trials", design=design)
     ask(study, workers)
     workers.work()
