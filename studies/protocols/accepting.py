@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -48,6 +49,12 @@ class PanelForm(DesignForm):
         if panel and threshold and threshold > panel:
             self.add_error("threshold", f"Must not be above answers_per_stimulus, which is {panel}.")
         return design
+
+
+def simulated(rate: float, random: np.random.Generator) -> tuple[str, float]:
+    """Yes with the chance `rate`, after a couple of seconds."""
+    answer = "yes" if random.random() < rate else "no"
+    return answer, float(random.lognormal(0.6, 0.4))
 
 
 # --- shares -----------------------------------------------------------------------------------------------------------

@@ -159,8 +159,7 @@ class AdversarialTrials(Protocol):
     ) -> tuple[str, float]:
         # Without rates, as in the paper: explanations persuade more than whole images.
         usual = {WHOLE: 0.45, EXPLANATION: 0.55}[truth["condition"]]
-        answer = "yes" if random.random() < (usual if rate is None else rate) else "no"
-        return answer, float(random.lognormal(0.6, 0.4))
+        return accepting.simulated(usual if rate is None else rate, random)
 
     def summary(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 from django import forms
 
 from . import comparing
-from .accepting import YES_OR_NO
+from .accepting import YES_OR_NO, simulated
 from .base import Choice, DesignForm, Protocol, StimulusSpec
 from .registered import Registered, contrast
 from .results import Summary, percent
@@ -108,8 +108,7 @@ class AttributeAnnotation(Protocol):
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
     ) -> tuple[str, float]:
-        answer = "yes" if random.random() < (0.4 if rate is None else rate) else "no"
-        return answer, float(random.lognormal(0.6, 0.4))
+        return simulated(0.4 if rate is None else rate, random)
 
     def summary(
         self,

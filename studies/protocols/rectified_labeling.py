@@ -136,8 +136,7 @@ class RectifiedLabeling(Protocol):
         # Without rates people find a bit under half of the labels relevant, as in the paper; and the true class, where
         # it is among several, nearly always.
         usual = 0.95 if truth["true_label"] in truth["label"].split("; ") else 0.45
-        answer = "yes" if random.random() < (usual if rate is None else rate) else "no"
-        return answer, float(random.lognormal(0.6, 0.4))
+        return accepting.simulated(usual if rate is None else rate, random)
 
     def summary(
         self,

@@ -44,6 +44,7 @@ def test_a_study_is_prepared_in_a_bucket_to_the_same_hash(tmp_path, settings, bu
     inside = fingerprint()
     names = sorted(storage.names("artifacts"))
     assert inside["spoilt"] == []
+    # A bucket has no paths: what was hashed above did not lie in a folder.
     with pytest.raises(NotImplementedError):
         default_storage.path("x")
     Study.objects.all().delete()
