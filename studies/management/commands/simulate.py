@@ -2,6 +2,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from studies import audit
 from studies.errors import StudyError
 from studies.management.base import StudyCommand
 from studies.models import Slot
@@ -50,5 +51,7 @@ class Command(StudyCommand):
                 url=url,
                 progress=bar.update,
             )
+        given = {"participants": outcome.participants, "answers": outcome.answers}
+        audit.record(study, audit.What.SIMULATED, None, **given)
         left = f"{outcome.wanted} still wanted" if outcome.wanted else "every panel is full"
         self.say(f"{outcome.participants} participants gave {outcome.answers} answers; {left}.")
