@@ -5,45 +5,23 @@ from functools import update_wrapper
 from ipaddress import ip_address
 from typing import Any
 
-import django_otp
 from django import forms
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold import widgets
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-#: Of an authenticator's code.
-DIGITS = 6
+from studies import second_factor
+
 #: Where somebody may go who has to set up a second factor first.
 ENROLLING = ("second_factor", "logout", "password_change", "password_change_done", "jsi18n")
-
-
-def has_second_factor(user: User) -> bool:
-    return TOTPDevice.objects.devices_for_user(user, confirmed=True).exists()
-
-
-def verify(user: User, code: str) -> django_otp.models.Device | None:
-    """The device whose code this is: the authenticator's, else a recovery code, which is used up by it.
-
-    Each device is locked while it looks, and after a wrong code refuses for a while, longer each time.
-    """
-    code = "".join(code.split()).lower()
-    kind = TOTPDevice if len(code) == DIGITS and code.isdigit() else StaticDevice
-    with transaction.atomic():
-        for device in kind.objects.devices_for_user(user, confirmed=True).select_for_update():
-            if device.verify_token(code):
-                return device
-    return None
 
 
 class LoginForm(AuthenticationForm):
@@ -58,12 +36,12 @@ class LoginForm(AuthenticationForm):
 
     def confirm_login_allowed(self, user: User) -> None:
         super().confirm_login_allowed(user)
-        if not has_second_factor(user):
+        if not second_factor.is_on(user):
             return
         code = self.cleaned_data.get("code")
         if not code:
             raise ValidationError("This account has a second factor: give the code of your authenticator too.")
-        user.otp_device = verify(user, code)
+        user.otp_device = second_factor.verify(user, code)
         if user.otp_device is None:
             raise ValidationError("This code does not fit. Wait for the next one, or use a recovery code.")
 
@@ -77,7 +55,7 @@ class Desk(UnfoldAdminSite):
         user = request.user
         if not (user.is_active and user.is_staff):
             return False
-        return user.is_verified() or not has_second_factor(user)
+        return user.is_verified() or not second_factor.is_on(user)
 
     def must_enrol(self, request: HttpRequest) -> bool:
         user = request.user
@@ -86,7 +64,7 @@ class Desk(UnfoldAdminSite):
             and user.is_active
             and user.is_staff
             and not user.is_verified()
-            and not has_second_factor(user)
+            and not second_factor.is_on(user)
         )
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
@@ -113,7 +91,7 @@ class Desk(UnfoldAdminSite):
 
         return [
             at("account/", account.account, "account", "GET", "HEAD"),
-            at("account/second-factor/", account.second_factor, "second_factor", "GET", "HEAD", "POST"),
+            at("account/second-factor/", account.set_up, "second_factor", "GET", "HEAD", "POST"),
             at("account/second-factor/off/", account.turn_off, "second_factor_off", "POST"),
             at("account/recovery-codes/", account.recovery_codes, "recovery_codes", "POST"),
         ]

@@ -1,6 +1,5 @@
 """Your account: who you are here, your password, your second factor and its recovery codes."""
 
-import secrets
 from typing import Any
 
 import django_otp
@@ -10,23 +9,19 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth import authenticate
-from django.contrib.auth.models import User
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.safestring import mark_safe
-from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice, default_key
 from unfold import widgets
 
-from studies import desk, roles
+from studies import roles, second_factor
 
 #: How long the page with a new key can lie open.
 SETTING_UP_SECONDS = 3600
-RECOVERY_CODES = 10
 
 
 class CodeForm(forms.Form):
@@ -66,18 +61,18 @@ def account(site: AdminSite, request: HttpRequest, *, codes: list[str] | None = 
     context = {
         "roles": [role for role in roles.ROLES if role.name in groups],
         "other_groups": [name for name in groups if name not in roles.NAMES],
-        "second_factor": desk.has_second_factor(user),
-        "codes_left": StaticToken.objects.filter(device__user=user).count(),
+        "second_factor": second_factor.is_on(user),
+        "codes_left": second_factor.codes_left(user),
         "codes": codes,
-        "forms": {name: PasswordForm(request, prefix=None, auto_id=f"{name}_%s") for name in ("off", "codes")},
+        "form": PasswordForm(request),
     }
     return _page(site, request, "admin/account.html", "Your account", **context)
 
 
-def second_factor(site: AdminSite, request: HttpRequest) -> HttpResponse:
+def set_up(site: AdminSite, request: HttpRequest) -> HttpResponse:
     """GET shows a new key, which is stored nowhere; POST with a code of it turns the second factor on."""
     user = request.user
-    if desk.has_second_factor(user):
+    if second_factor.is_on(user):
         messages.info(request, "Your second factor is on already.")
         return redirect("admin:account")
     signer = signing.TimestampSigner(salt=f"studies.second_factor:{user.pk}")
@@ -90,10 +85,8 @@ def second_factor(site: AdminSite, request: HttpRequest) -> HttpResponse:
             messages.error(request, "This page was open for too long. Here is a new key.")
             return redirect("admin:second_factor")
     if form.is_valid():
-        # Not stored before the code fits: it throttles nothing then, and there is nothing to guess.
-        device = TOTPDevice(user=user, name="authenticator", key=key, confirmed=True)
-        codes = _turn_on(device, form.cleaned_data["code"])
-        if codes:
+        if made := second_factor.turn_on(user, key, form.cleaned_data["code"]):
+            device, codes = made
             django_otp.login(request, device)
             return account(site, request, codes=codes)
         form.add_error("code", "This code does not fit the key below. Wait for the next one.")
@@ -106,26 +99,12 @@ def second_factor(site: AdminSite, request: HttpRequest) -> HttpResponse:
     return _page(site, request, "admin/second_factor.html", "Second factor", **context)
 
 
-@transaction.atomic
-def _turn_on(device: TOTPDevice, code: str) -> list[str]:
-    """The recovery codes; none where the code does not fit, and then nothing is stored."""
-    # One who sends the form twice would get two devices: the account's row holds the second back.
-    user = User.objects.select_for_update().get(pk=device.user_id)
-    if desk.has_second_factor(user):
-        return []
-    device.save()
-    if not device.verify_token("".join(code.split())):
-        device.delete()
-        return []
-    return _new_codes(user)
-
-
 def turn_off(site: AdminSite, request: HttpRequest) -> HttpResponse:
     form = PasswordForm(request, request.POST)
     if not form.is_valid():
         messages.error(request, "Your second factor stays on: give your password to turn it off.")
         return redirect("admin:account")
-    remove_second_factor(request.user)
+    second_factor.turn_off(request.user)
     messages.success(request, "Your second factor is off.")
     return redirect("admin:account")
 
@@ -133,28 +112,10 @@ def turn_off(site: AdminSite, request: HttpRequest) -> HttpResponse:
 def recovery_codes(site: AdminSite, request: HttpRequest) -> HttpResponse:
     """New ones in place of the old ones; they are shown this once."""
     form = PasswordForm(request, request.POST)
-    if not (desk.has_second_factor(request.user) and form.is_valid()):
+    if not (second_factor.is_on(request.user) and form.is_valid()):
         messages.error(request, "There are no new recovery codes: give your password to get some.")
         return redirect("admin:account")
-    with transaction.atomic():
-        codes = _new_codes(request.user)
-    return account(site, request, codes=codes)
-
-
-def remove_second_factor(user: User) -> bool:
-    """Turn it off, with its recovery codes; whether it was on."""
-    with transaction.atomic():
-        removed, _ = TOTPDevice.objects.devices_for_user(user).delete()
-        StaticDevice.objects.devices_for_user(user).delete()
-    return bool(removed)
-
-
-def _new_codes(user: User) -> list[str]:
-    StaticDevice.objects.devices_for_user(user).delete()
-    device = StaticDevice.objects.create(user=user, name="recovery codes", confirmed=True)
-    codes = [secrets.token_hex(5) for _ in range(RECOVERY_CODES)]
-    StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
-    return codes
+    return account(site, request, codes=second_factor.new_codes(request.user))
 
 
 def _grouped(config_url: str) -> str:

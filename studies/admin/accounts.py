@@ -7,6 +7,7 @@ accounts with other rights alone, and set no password of an account through whic
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
@@ -58,8 +59,9 @@ class UserAdmin(Findable, DjangoUserAdmin, ModelAdmin):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        user = self.get_object(request, id)
-        if user is not None and not (request.user.is_superuser or sees_no_study(user)):
+        self._found(request, id)
+        user = self.get_object(request, unquote(id))
+        if not (request.user.is_superuser or sees_no_study(user)):
             raise PermissionDenied("Only a superuser sets the password of an account that sees studies.")
         return super().user_change_password(request, id, form_url)
 

@@ -21,10 +21,11 @@ def page(
 
 
 class Findable:
-    """For a ModelAdmin: what somebody may not see is not found, like what is not there, whatever they may do else."""
+    """For a ModelAdmin: what somebody may not see is not found, as if it were not there."""
 
     def _found(self, request: HttpRequest, object_id: str) -> None:
-        if self.get_object(request, unquote(object_id)) is None:
+        found = self.get_object(request, unquote(object_id))
+        if found is None or not self.has_view_or_change_permission(request, found):
             raise Http404
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -43,6 +44,8 @@ class Findable:
 def row(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Model:
     """The row with that id, for somebody who may "view", "change" or "share" it; what they do not see is not found."""
     found = get_object_or_404(admin.get_queryset(request), pk=pk)
+    if not admin.has_view_permission(request, found):
+        raise Http404
     if not getattr(admin, f"has_{permission}_permission")(request, found):
         raise PermissionDenied
     return found
