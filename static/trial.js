@@ -30,9 +30,9 @@ pages.each((main, signal) => {
 
   async function watchPictures() {
     await decoded();
-    // A callback runs before its frame is painted; in the one after it, the picture is on the screen.
+    // A frame's callback runs just before it is painted; the task after it, when the picture is on the screen.
     await nextFrame();
-    await nextFrame();
+    await pause(0);
     if (signal.aborted) return;
     paintedAt = performance.now();
     elsewhere = watchAttention();
