@@ -1,6 +1,7 @@
 """People pay for what they load: a trial of any protocol, with its scripts and styles, stays small."""
 
 import gzip
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import lxml.html
@@ -26,7 +27,7 @@ def weights(client, study) -> dict[str, int]:
     tree = lxml.html.fromstring(page)
     named = [*tree.xpath("//script/@src"), *tree.xpath("//link[@rel='stylesheet']/@href")]
     files = {name: urlsplit(name).path.removeprefix(settings.STATIC_URL) for name in named}
-    contents = {name: open(finders.find(file), "rb").read() for name, file in files.items()}
+    contents = {name: Path(finders.find(file)).read_bytes() for name, file in files.items()}
     return {name: len(gzip.compress(content)) for name, content in {"page": page, **contents}.items()}
 
 
