@@ -65,6 +65,15 @@ const pages = (() => {
 
   // --- sending -------------------------------------------------------------------------------------------------------
 
+  // Buttons that wait keep the focus, so they are not disabled; they say that they do nothing now.
+  function wait(form, waiting) {
+    form.classList.toggle("sent", waiting);
+    for (const button of form.querySelectorAll("button")) {
+      if (waiting) button.setAttribute("aria-disabled", "true");
+      else button.removeAttribute("aria-disabled");
+    }
+  }
+
   // What the browser does with a form of these fields: it shows whatever the server answers.
   function submit(body) {
     const form = document.createElement("form");
@@ -102,7 +111,7 @@ const pages = (() => {
     event.preventDefault();
     if (busy) return;
     busy = true;
-    form.classList.add("sent");
+    wait(form, true);
     const fields = new URLSearchParams(new FormData(form));
     if (event.submitter?.name) fields.set(event.submitter.name, event.submitter.value);
     const [name, body] = [fields.get("trial"), fields.toString()];
@@ -115,7 +124,7 @@ const pages = (() => {
     if (!left.length) return;
     busy = true;
     const form = document.querySelector("main form");
-    form?.classList.add("sent");
+    if (form) wait(form, true);
     let last;
     for (const [name, body] of left) {
       last = await outbox.deliver(name, body);
@@ -125,7 +134,7 @@ const pages = (() => {
     const next = read(last.text);
     if (isOurs(next) && fits(next)) show(next);
     else if (isOurs(next)) return location.reload();
-    form?.classList.remove("sent");
+    if (form) wait(form, false);
     busy = false;
   }
 

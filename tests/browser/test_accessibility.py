@@ -136,6 +136,13 @@ def test_axe_finds_nothing_on_any_page(browse, key, scheme, width):
     assert walk(page, opened(key), axe) == {}
 
 
+def test_axe_finds_nothing_where_a_picture_is_wider_than_the_window(browse):
+    page = browse(viewport={"width": 320, "height": 568}, bypass_csp=True)
+    begin(page, open_study(1, side=384))
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert axe(page) == []
+
+
 def test_axe_would_find_something(browse):
     page = browse(bypass_csp=True)
     consent(page, open_study(1))
