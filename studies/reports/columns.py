@@ -78,9 +78,7 @@ STIMULI_END = {
     "counted_answers": Column("integer", "How many answers count."),
     "shown": Column("json", "All that its page was given."),
     "truth": Column("json", "All that is known about it, which the page was not given."),
-    "digest": Column(
-        "text", "SHA-256 of the canonical JSON of condition, shown and truth, and of the role of a check."
-    ),
+    "digest": Column("text", "SHA-256 of the canonical JSON of condition, shown and truth, and of a check's role."),
 }
 
 
