@@ -64,6 +64,9 @@ class Connection:
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             self.close()
             raise Unreachable(f"{type(error).__name__} {error}") from error
+        except asyncio.CancelledError:
+            self.close()
+            raise
 
     async def _exchange(self, message: bytes) -> Response:
         reader, writer = self._reader, self._writer
