@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
 FIELD = re.compile(r"<(?:input|button|textarea|select)\b[^>]*>")
 ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"")
+TAG = re.compile(r"<[^>]*>")
 TRIAL = re.compile(r"([0-9]+):")
 #: What an answer is met with when it is stored: the next page, or the way there.
 STORED = {200, 303}
@@ -100,6 +101,8 @@ class Page:
     fields: dict[str, str] | None
     answers: tuple[str, ...]
     asked: dict[str, tuple[str, ...]]
+    #: Whether it asks to come back to it: the study is paused, or there is nothing to do just now.
+    again: bool = False
 
     @property
     def trial(self) -> int | None:
@@ -111,7 +114,7 @@ class Page:
 def read(path: str, body: str) -> Page:
     form = FORM.search(body)
     if form is None:
-        return Page(path, None, (), {})
+        return Page(path, None, (), {}, again=f'href="{path}"' in body)
     fields, answers, asked = {}, [], {}
     for tag in FIELD.findall(form[0]):
         kind = tag[1:].split(None, 1)[0].rstrip(">")
@@ -214,7 +217,8 @@ class Walker:
         if response.status >= 500:
             raise Unreachable(f"{method} {path}: {response.status}")
         if response.status != 200:
-            raise RuntimeError(f"{method} {path}: {response.status} {response.body[:2000]}")
+            said = TAG.sub(" ", response.body.rpartition("<main>")[2]).split()
+            raise RuntimeError(f"{method} {path}: {response.status} {' '.join(said)[:200]}")
         return read(path, response.body)
 
     def close(self) -> None:
