@@ -4,7 +4,7 @@ from .artifacts import Artifact
 from .catalogue import Classifier, Image, ImageClass, ImageSet
 from .events import Event
 from .records import Amendment, Look
-from .studies import Condition, Stimulus, Study
+from .studies import Condition, Role, Stimulus, Study
 from .visibility import Access
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "ImageSet",
     "Look",
     "Participant",
+    "Role",
     "Share",
     "Slot",
     "Stimulus",
