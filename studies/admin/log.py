@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 
 from studies import protocols
 from studies.catalogue import catalogue
-from studies.models import Event, Study
+from studies.models import Access, Event, Study
 from studies.reports.log import write_csv
 
 from .describing import in_words
@@ -58,7 +58,9 @@ def details(event: Event, names: dict[str, str]) -> list[tuple[str, str]]:
         if name == "changes":
             told = in_words if event.what == Event.What.AMENDED else _change
             found += [(names.get(one, _title(one)), told(change)) for one, change in value.items()]
-        elif name != "design":
+        elif name == "may":
+            found.append(("They may", Access(value).label))
+        elif name != "design" and value is not None:
             found.append((_title(name), in_words(value)))
     return found
 

@@ -1,6 +1,6 @@
 """Which rows somebody may see.  Every list, form, choice, page, picture and download of the desk asks here.
 
-Docs: docs/decisions/0012 for what is shared with whom, and why.
+Docs: docs/decisions/0013 for what is shared with whom, and why.
 """
 
 from django.contrib.auth.base_user import AbstractBaseUser
