@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.response import TemplateResponse
 from django.urls import path
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -55,7 +56,13 @@ class Desk(UnfoldAdminSite):
         user = request.user
         if not (user.is_active and user.is_staff):
             return False
-        return user.is_verified() or not second_factor.is_on(user)
+        return user.is_verified() or not self.asks_for_code(request)
+
+    def asks_for_code(self, request: HttpRequest) -> bool:
+        """Whether the account has a second factor; looked up once, a page asks several times."""
+        if not hasattr(request, "asks_for_code"):
+            request.asks_for_code = second_factor.is_on(request.user)
+        return request.asks_for_code
 
     def must_enrol(self, request: HttpRequest) -> bool:
         user = request.user
@@ -64,7 +71,7 @@ class Desk(UnfoldAdminSite):
             and user.is_active
             and user.is_staff
             and not user.is_verified()
-            and not second_factor.is_on(user)
+            and not self.asks_for_code(request)
         )
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
@@ -76,6 +83,12 @@ class Desk(UnfoldAdminSite):
             return inner(request, *args, **kwargs)
 
         return update_wrapper(guarded, inner)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The theme's, of which one page is all there is; it knows no answer to a page that is not there."""
+        request.GET = request.GET.copy()
+        request.GET.pop("page", None)
+        return super().search(request, extra_context)
 
     def extra_urls(self) -> list:
         # Loaded here: the pages need the site to be there.

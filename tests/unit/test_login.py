@@ -9,7 +9,9 @@ from axes.models import AccessAttempt
 from django.conf import settings as site
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django_otp.oath import totp
@@ -293,6 +295,21 @@ def test_where_everybody_needs_one_nothing_opens_before_it_is_set_up(ada, settin
     device, _codes = with_second_factor(ada)
     log_in(client, code=code_of(device))
     assert {client.get(address).status_code for address in pages} == {200}
+
+
+@pytest.mark.parametrize("page", ["abc", "99", "-1"])
+def test_a_page_of_the_search_that_is_not_there_is_no_error(ada, page):
+    client = Client()
+    log_in(client)
+    assert client.get(f"/admin/search/?s=studies&page={page}").status_code == 200
+
+
+def test_whether_there_is_a_second_factor_is_looked_up_once_a_page(ada):
+    client = Client()
+    log_in(client)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(DESK)
+    assert len([query for query in queries if "otp_totp_totpdevice" in query["sql"]]) == 1
 
 
 def test_no_page_of_the_desk_shows_anothers_key(ada):
