@@ -231,9 +231,9 @@ class World:
         self.studies = {name: self.study(users[name], state) for name in ("ada", "bob")}
         Share.objects.create(study=self.studies["ada"], user=users["eve"], may=Access.EDIT)
         Share.objects.create(study=self.studies["ada"], user=users["ida"], may=Access.RESULTS)
-        Classifier.objects.filter(pk=Classifier.objects.first().pk).update(name="net")
         first = self.studies["ada"]
-        Study.objects.filter(pk=first.pk).update(design=first.design | {"classifier": "net"})
+        Classifier.objects.filter(name=first.design["classifier"]).update(name=CLASSIFIER["classifier"])
+        Study.objects.filter(pk=first.pk).update(design=first.design | CLASSIFIER)
         self.open_study = open_study(1, 1, slug="in-between", threshold=1)
         _participant, self.token = participation.enrol(
             self.open_study, consent=participation.current_consent(self.open_study)
