@@ -11,6 +11,7 @@ from django.urls import reverse
 from studies import amending, audit, lifecycle, workbench
 from studies.errors import StudyError
 from studies.models import Event, Study
+from studies.simulation import Outcome
 from studies.workbench import doorbell, preparation
 from tests.factories import answered_study, make_study, open_study
 from tests.staff import researcher, staff, text
@@ -198,3 +199,11 @@ def test_nobody_changes_a_line():
         assert client.post(address, {"who": "somebody else", "post": "yes"}).status_code == 403
     event.refresh_from_db()
     assert event.who == audit.COMMAND_LINE
+
+
+def test_simulated_participants_are_written_down(monkeypatch, capsys):
+    study = open_study(1, 1)
+    outcome = Outcome(participants=2, answers=5, wanted=0)
+    monkeypatch.setattr("studies.management.commands.simulate.simulate", lambda study, **options: outcome)
+    call_command("simulate", study.slug, participants=2)
+    assert (last(study).what, last(study).details) == (What.SIMULATED, {"participants": 2, "answers": 5})
