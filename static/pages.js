@@ -114,7 +114,7 @@ const pages = (() => {
     wait(form, true);
     const fields = new URLSearchParams(new FormData(form));
     if (event.submitter?.name) fields.set(event.submitter.name, event.submitter.value);
-    const [name, body] = [fields.get("trial"), fields.toString()];
+    const [name, body] = [fields.get("trial") ?? "", fields.toString()];
     follow(name, body, await outbox.deliver(name, body));
   });
 

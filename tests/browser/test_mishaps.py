@@ -210,6 +210,53 @@ def test_a_server_that_is_killed_and_started_again_gets_every_answer(browse_prod
     assert answers() == [(1, "yes"), (2, "no")]
 
 
+def test_a_page_of_somebody_else_takes_no_answer_away(browse):
+    """Such as the login page of a café's network, which answers everything with 200."""
+    page = browse()
+    begin(page, open_study(3))
+    page.route("**/t/**", lambda route: route.fulfill(body="<h1>Please log in</h1>", content_type="text/html"), times=2)
+    page.keyboard.press("y")
+    expect(page.get_by_role("heading", name="Please log in")).to_be_visible()
+    assert answers() == []
+    assert len(kept(page)) == 1
+    page.goto(page.url)
+    at(page, 2)
+    assert kept(page) == []
+    press(page, "n", then=3)
+    assert answers() == [(1, "yes"), (2, "no")]
+
+
+def test_a_form_that_is_refused_shows_why_and_is_not_sent_again(browse):
+    page = browse()
+    begin(page, open_study(2))
+    page.evaluate("document.querySelector('[name=trial]').value += 'x'")
+    page.keyboard.press("y")
+    expect(page.get_by_text("This form does not belong to this page")).to_be_visible()
+    assert kept(page) == []
+    page.get_by_role("link", name="Go on").click()
+    at(page, 1)
+    press(page, "n", then=2)
+    assert answers() == [(1, "no")]
+
+
+def test_a_page_that_needs_another_script_is_loaded_by_the_browser(browse):
+    """As after an update of the server in the middle of somebody's session."""
+    page = browse()
+    begin(page, open_study(3))
+
+    def update(route):
+        reply = route.fetch()
+        route.fulfill(response=reply, body=reply.text().replace("/trial.js", "/trial.js?updated"))
+
+    page.evaluate("window.loaded = true")
+    press(page, "y", then=2)
+    assert page.evaluate("window.loaded") is True
+    page.route("**/t/**", update, times=1)
+    press(page, "n", then=3)
+    assert page.evaluate("window.loaded") is None
+    assert answers() == [(1, "yes"), (2, "no")]
+
+
 def test_a_reload_sends_a_kept_answer_first(browse):
     page = browse()
     begin(page, open_study(3))
