@@ -2,7 +2,7 @@ from .answers import Consent, Participant, Slot, Trial
 from .artifacts import Artifact
 from .catalogue import Classifier, Image, ImageClass, ImageSet
 from .records import Amendment, Look
-from .studies import Condition, Stimulus, Study
+from .studies import Condition, Role, Stimulus, Study
 
 __all__ = [
     "Amendment",
@@ -15,6 +15,7 @@ __all__ = [
     "ImageSet",
     "Look",
     "Participant",
+    "Role",
     "Slot",
     "Stimulus",
     "Study",
