@@ -50,17 +50,15 @@ const pages = (() => {
   voice.setAttribute("role", "status");
   document.body.append(voice);
 
-  // The keyboard goes on from the heading, which is read out then. A pointer stays where it is, and nothing moves.
+  // The keyboard goes on from the heading, which is read out then; the rest is said. A pointer stays where it is, and
+  // nothing moves.
   function lead(main) {
     const heading = main.querySelector("h1");
-    const count = document.querySelector("header .count")?.textContent ?? "";
-    if (pointer) {
-      voice.textContent = `${count} ${heading?.textContent ?? ""}`;
-    } else {
-      voice.textContent = count;
-      heading?.setAttribute("tabindex", "-1");
-      heading?.focus({ preventScroll: true });
-    }
+    const parts = [document.querySelector("header .count"), pointer ? heading : null, main.querySelector(".verdict")];
+    voice.textContent = parts.map((part) => part?.textContent.trim()).filter(Boolean).join(". ");
+    if (pointer) return;
+    heading?.setAttribute("tabindex", "-1");
+    heading?.focus({ preventScroll: true });
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------

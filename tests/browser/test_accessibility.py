@@ -24,14 +24,19 @@ def consent(page, study) -> None:
     page.goto(reverse("studies:join", args=[study.link]))
 
 
-def follow(name: str):
-    """Press the button of this name."""
-    return lambda page, study: page.get_by_role("button", name=name).click()
+def follow(name: str, to: str):
+    """Press the button of this name, which leads to what `to` selects."""
+
+    def go(page, study) -> None:
+        page.get_by_role("button", name=name).click()
+        page.locator(to).wait_for()
+
+    return go
 
 
-def first_trial(page, study) -> None:
-    follow("Begin")(page, study)
-    page.locator("form.painted").wait_for()
+def answered(page, study) -> None:
+    page.locator("button[data-key]").first.click()
+    page.locator(".verdict").wait_for()
 
 
 def enlarged(page, study) -> None:
@@ -63,13 +68,21 @@ def paused(page, study) -> None:
     lifecycle.open_study(study)
 
 
-def ended(page, study) -> None:
-    """Thanks, or when to come back."""
+def done(page, study) -> None:
+    """All trials answered: room for comments, or when to come back."""
     page.get_by_role("link", name="Look again").click()
-    while page.locator("form.painted, #code").first.wait_for() or page.locator("form.painted").count():
+    page.locator("form.painted").wait_for()
+    while page.locator("form.trial").count():
+        page.locator("form.painted").wait_for()
         count = page.locator(".count").text_content()
         page.locator("button[data-key]").first.click()
         page.wait_for_function("(count) => document.querySelector('.count')?.textContent !== count", arg=count)
+
+
+def ended(page, study) -> None:
+    for finish in page.get_by_role("button", name="Finish").all():
+        finish.click()
+    page.locator("#code").wait_for()
 
 
 def nothing_here(page, study) -> None:
@@ -79,14 +92,29 @@ def nothing_here(page, study) -> None:
 #: Each page and how one gets there from the one before it.
 PAGES = {
     "consent": consent,
-    "instructions": follow("I agree"),
-    "trial": first_trial,
+    "questions": follow("I agree", ".questions"),
+    "instructions": follow("Go on", ".example"),
+    "practice": follow("Begin", "form.painted"),
+    "feedback": answered,
+    "trial": follow("Go on", "form.painted"),
     "enlarged": enlarged,
     "interrupted": interrupted,
     "without a picture": without_a_picture,
     "paused": paused,
+    "done": done,
     "ended": ended,
     "nothing here": nothing_here,
+}
+#: With everything a session can have.
+SESSION = {
+    "questions": "How old are you? | number\nDo you wear glasses? | yes | no\nWhat do you work as?",
+    "example": True,
+    "practice": 1,
+    "gold": 1,
+    "comments": True,
+    "debrief": "We wanted to know what people see.",
+    "completion_url": "https://recruiter.example/done?code={code}",
+    "trials_per_participant": 5,
 }
 
 
@@ -101,13 +129,7 @@ def walk(page, study, check) -> dict[str, list[str]]:
 
 
 def opened(key: str) -> Study:
-    """Five trials, so that there are enough for what happens on the way."""
-    study = made_up_study(key, n_images=96)
-    study.design = {
-        **study.design,
-        **{name: 5 for name in ("rounds", "trials_per_participant") if name in study.design},
-    }
-    study.save(update_fields=["design"])
+    study = made_up_study(key, SESSION, n_images=240)
     lifecycle.open_study(study)
     return study
 
@@ -180,7 +202,7 @@ def test_by_pointer_nothing_takes_the_focus_and_the_question_is_said(browse):
     page.get_by_role("button", name="Yes").click()
     at(page, 2)
     question = page.get_by_role("heading", level=1).text_content()
-    expect(page.locator("p[role=status]")).to_have_text(f"2 of 3 {question}")
+    expect(page.locator("p[role=status]")).to_have_text(f"2 of 3. {question}")
     assert page.evaluate("document.activeElement === document.body")
 
 

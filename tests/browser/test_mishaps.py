@@ -113,6 +113,7 @@ def test_a_browser_that_changes_its_language_goes_on_in_it(browse, settings):
     press(page, "y", then=2)
     assert page.locator("html").get_attribute("lang") == "de"
     page.reload()
+    at(page, 2)
     press(page, "n", then=3)
     assert answers() == [(1, "yes"), (2, "no")]
 
