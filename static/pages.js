@@ -14,6 +14,9 @@ const pages = (() => {
   let busy = false;
   let pointer = false;
 
+  // One address, many pages: how far one of them was scrolled means nothing for the next.
+  history.scrollRestoration = "manual";
+
   function each(start) {
     starts.push(start);
     start(document.querySelector("main"), page.signal);
