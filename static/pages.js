@@ -139,6 +139,11 @@ const pages = (() => {
     busy = false;
   }
 
+  // A picture wider than the window is scrolled, by keyboard too.
+  each((main) => {
+    for (const place of main.querySelectorAll(".stimulus")) if (place.scrollWidth > place.clientWidth) place.tabIndex = 0;
+  });
+
   document.addEventListener("DOMContentLoaded", catchUp);
 
   // Back from a later page: what the browser kept is an old page, the server knows the current one.
