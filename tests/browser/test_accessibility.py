@@ -200,6 +200,28 @@ def test_the_measures_would_find_something(browse):
 # --- hearing and pressing ---------------------------------------------------------------------------------------------
 
 
+def press_by_tab(page, selector: str) -> None:
+    """Tab to the next of these controls and press it."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return page.keyboard.press("Enter")
+    raise AssertionError(f"no way by Tab to {selector}")
+
+
+@pytest.mark.parametrize("key", ["class_assignment", "rectified_labeling"])
+def test_a_session_with_everything_in_it_is_done_by_tab_and_enter_alone(browse, key):
+    study = made_up_study(key, {**SESSION, "trials_per_participant": 1, "gold": 0}, n_images=240)
+    lifecycle.open_study(study)
+    page = browse()
+    consent(page, study)
+    for there in ("form", ".questions", ".example", "form.painted", ".verdict", "form.painted", "textarea"):
+        page.locator(there).first.wait_for()
+        press_by_tab(page, "button:is(.actions *, [data-key])")
+    page.locator("#code").wait_for()
+    assert study.participants.get().finished_at
+
+
 def test_by_keyboard_the_next_question_gets_the_focus_and_the_progress_is_said(browse):
     page = browse()
     begin(page, open_study(3))

@@ -171,6 +171,21 @@ def test_an_answer_given_offline_is_kept_and_sent_when_the_connection_is_back(br
     assert Trial.objects.get(position=1).response_ms is not None
 
 
+def test_what_people_say_about_themselves_offline_is_kept_too(browse):
+    study = open_study(2, questions="How old are you? | number")
+    page = browse()
+    page.goto(reverse("studies:join", args=[study.link]))
+    page.get_by_role("button", name="I agree").click()
+    page.get_by_label("How old are you?").fill("34")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text(WAITING)).to_be_visible()
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Begin").click()
+    at(page, 1)
+    assert Participant.objects.get().background == {"How old are you?": "34"}
+
+
 def test_an_answer_whose_reply_is_lost_is_sent_again_and_stored_once(browse):
     page = browse()
     begin(page, open_study(3))
