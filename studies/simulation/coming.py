@@ -58,11 +58,7 @@ def simulate(
     if study.state != Study.State.OPEN:
         raise StudyError(f"study {study.slug} is {study.state}: only an open study can be answered")
     population = population or Population()
-    population.check()
-    if rates is not None:
-        check_rates(study, rates)
-    if population.skill is not None:
-        _check_skill(study, rates)
+    check(study, rates, population)
     with _server(url) as base:
         crowd = _Crowd(study, base, seed, rates, population, progress)
         crowd.each(crowd.come, range(participants), concurrent)
@@ -71,6 +67,15 @@ def simulate(
     left = sum(person.left for person in crowd.came)
     wanted = Slot.objects.filter(study=study, filled=False).count()
     return Outcome(len(crowd.came), crowd.answers, wanted, left)
+
+
+def check(study: Study, rates: Rates | None, population: Population) -> None:
+    """StudyError, with what is wrong, where such people cannot answer this study."""
+    population.check()
+    if rates is not None:
+        check_rates(study, rates)
+    if population.skill is not None:
+        _check_skill(study, rates)
 
 
 @dataclass
