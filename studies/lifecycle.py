@@ -15,13 +15,15 @@ from studies import audit, participation, protocols
 from studies.catalogue import catalogue
 from studies.consent import DEFAULT_CONSENT
 from studies.errors import StudyError
-from studies.models import Consent, Slot, Study
+from studies.models import Condition, Consent, Slot, Stimulus, Study
 from studies.protocols import DesignError
 from studies.workbench.recipes import digest
 
 What = audit.What
 
 EDITABLE = (Study.State.DRAFT, Study.State.READY)
+#: What a rehearsal has of its study, beside conditions and stimuli.
+COPIED = ("owner", "protocol", "protocol_version", "design", "consent_text", "preparation", "prepared_at")
 NOT_YET_OPEN = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
 
 
@@ -93,6 +95,43 @@ def change_texts(study: Study, *, title: str, consent_text: str, actor: Abstract
         raise StudyError(f"study {study.slug} is {study.state}: its texts can no longer be changed")
     if changes := audit.differences(before, after):
         audit.record(study, What.TEXTS, actor, changes=changes)
+
+
+@transaction.atomic
+def copy_for_rehearsal(study: Study, *, actor: AbstractBaseUser | None = None) -> Study:
+    """A prepared copy of a prepared study, under a name of its own, for simulated people alone."""
+    if study.rehearsal_of_id:
+        raise StudyError(f"study {study.slug} is a rehearsal itself")
+    if study.state in (Study.State.DRAFT, Study.State.PREPARING):
+        raise StudyError(f"study {study.slug} is {study.state}: prepare it first")
+    # Whoever rehearses at the same time waits for their number.
+    Study.objects.select_for_update().only("pk").get(pk=study.pk)
+    number = study.rehearsals.count() + 1
+    copy = Study.objects.create(
+        slug=f"{study.slug[:80]}-rehearsal-{number}",
+        title=f"{study.title[:180]} (rehearsal {number})",
+        state=Study.State.READY,
+        rehearsal_of=study,
+        **{name: getattr(study, name) for name in COPIED},
+    )
+    copy.artifacts.set(study.artifacts.all())
+    keys = list(study.conditions.order_by("pk").values_list("key", flat=True))
+    conditions = {key: Condition.objects.create(study=copy, key=key) for key in keys}
+    stimuli = study.stimuli.order_by("number").select_related("condition")
+    Stimulus.objects.bulk_create(
+        (
+            Stimulus(
+                study=copy,
+                condition=conditions[stimulus.condition.key],
+                **{name: getattr(stimulus, name) for name in ("role", "number", "digest", "family", "shown", "truth")},
+            )
+            for stimulus in stimuli.iterator(chunk_size=2000)
+        ),
+        batch_size=2000,
+    )
+    audit.record(study, What.REHEARSED, actor, rehearsal=copy.slug)
+    audit.record(copy, What.CREATED, actor, rehearsal_of=study.slug)
+    return copy
 
 
 @transaction.atomic

@@ -23,8 +23,6 @@ from studies.models import (
     Amendment,
     Classifier,
     Event,
-    Image,
-    ImageSet,
     Participant,
     Share,
     Study,
@@ -273,7 +271,8 @@ class World:
 
     def objects(self, row: Row) -> list[tuple[str, str]]:
         """What a row can be asked about: the address's variable part, and whose study it is about."""
-        image_set, classifier = ImageSet.objects.first(), Classifier.objects.first()
+        classifier = Classifier.objects.get(name=CLASSIFIER["classifier"])
+        image_set = classifier.image_set
         by_owner: dict[str, Callable[[Study], Any]] = {
             "study": lambda study: study.pk,
             "any study": lambda study: study.pk,
@@ -295,7 +294,7 @@ class World:
             "group": self.group.pk,
             "imageset": image_set.pk,
             "classifier": classifier.pk,
-            "image": Image.objects.first().sha256,
+            "image": image_set.images.first().sha256,
         }
         return [(str(one[row.about.removeprefix("any ")]), "")]
 

@@ -18,6 +18,7 @@ class Event(models.Model):
         CANCELLED = "cancelled", "preparation called off"
         PREPARED = "prepared", "prepared"
         FAILED = "failed", "preparation failed"
+        REHEARSED = "rehearsed", "rehearsed"
         OPENED = "opened", "opened"
         REOPENED = "reopened", "opened again"
         PAUSED = "paused", "paused"

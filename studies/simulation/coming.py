@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 from django.db import connections
 
-from studies import protocols
+from studies import audit, protocols
 from studies.errors import StudyError
 from studies.models import Role, Slot, Study, Trial
 
@@ -58,11 +58,7 @@ def simulate(
     if study.state != Study.State.OPEN:
         raise StudyError(f"study {study.slug} is {study.state}: only an open study can be answered")
     population = population or Population()
-    population.check()
-    if rates is not None:
-        check_rates(study, rates)
-    if population.skill is not None:
-        _check_skill(study, rates)
+    check(study, rates, population)
     with _server(url) as base:
         crowd = _Crowd(study, base, seed, rates, population, progress)
         crowd.each(crowd.come, range(participants), concurrent)
@@ -70,7 +66,17 @@ def simulate(
             crowd.each(lambda person: crowd.come_back(person, days), list(crowd.came), concurrent)
     left = sum(person.left for person in crowd.came)
     wanted = Slot.objects.filter(study=study, filled=False).count()
+    audit.record(study, audit.What.SIMULATED, None, participants=len(crowd.came), answers=crowd.answers)
     return Outcome(len(crowd.came), crowd.answers, wanted, left)
+
+
+def check(study: Study, rates: Rates | None, population: Population) -> None:
+    """StudyError, with what is wrong, where such people cannot answer this study."""
+    population.check()
+    if rates is not None:
+        check_rates(study, rates)
+    if population.skill is not None:
+        _check_skill(study, rates)
 
 
 @dataclass

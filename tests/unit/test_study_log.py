@@ -2,6 +2,7 @@
 
 import csv
 import io
+from contextlib import nullcontext
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,7 +12,7 @@ from django.urls import reverse
 from studies import amending, audit, lifecycle, workbench
 from studies.errors import StudyError
 from studies.models import Event, Study
-from studies.simulation import Outcome
+from studies.simulation import coming
 from studies.workbench import doorbell, preparation
 from tests.factories import answered_study, make_study, open_study
 from tests.staff import researcher, staff, text
@@ -201,9 +202,16 @@ def test_nobody_changes_a_line():
     assert event.who == audit.COMMAND_LINE
 
 
-def test_simulated_participants_are_written_down(monkeypatch, capsys):
+def test_a_rehearsal_is_written_down_at_the_study_and_at_its_copy(ada):
+    study = make_study(3)
+    copy = lifecycle.copy_for_rehearsal(study, actor=ada)
+    assert (last(study).what, last(study).details) == (What.REHEARSED, {"rehearsal": copy.slug})
+    assert (last(copy).what, last(copy).details) == (What.CREATED, {"rehearsal_of": study.slug})
+
+
+def test_simulated_participants_are_written_down(monkeypatch):
     study = open_study(1, 1)
-    outcome = Outcome(participants=2, answers=5, wanted=0)
-    monkeypatch.setattr("studies.management.commands.simulate.simulate", lambda study, **options: outcome)
-    call_command("simulate", study.slug, participants=2)
-    assert (last(study).what, last(study).details) == (What.SIMULATED, {"participants": 2, "answers": 5})
+    monkeypatch.setattr(coming, "_server", lambda url: nullcontext(""))
+    monkeypatch.setattr(coming._Crowd, "come", lambda crowd, number: None)
+    coming.simulate(study, participants=2)
+    assert (last(study).what, last(study).details) == (What.SIMULATED, {"participants": 0, "answers": 0})
