@@ -6,13 +6,8 @@ the event's own time: neither is a clock of the page that is measured.
 """
 
 import os
-import re
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import tests.environment  # noqa: F401  a data folder of its own, before Django looks for one
 
@@ -24,7 +19,6 @@ import django
 
 django.setup()
 
-import httpx  # noqa: E402
 import numpy as np  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.urls import reverse  # noqa: E402
@@ -33,10 +27,8 @@ from playwright.sync_api import Page, sync_playwright  # noqa: E402
 from studies import lifecycle, storage  # noqa: E402
 from studies.models import Study, Trial  # noqa: E402
 from tests import reachable  # noqa: E402
-from tests.browser.conftest import FLAGS  # noqa: E402
+from tests.browser.conftest import FLAGS, Production  # noqa: E402
 from tests.factories import make_picture, make_study  # noqa: E402
-
-ROOT = Path(__file__).parent.parent
 
 #: Milliseconds of the epoch: `painted`, when a picture was on the screen, by its address; `pressed`, the last key.
 WATCH = """
@@ -67,22 +59,12 @@ def open_study(trials: int, side: int) -> Study:
 @contextmanager
 def server() -> Iterator[str]:
     """The address of the Procfile's web server, started and stopped."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = re.search(r"^web: (.*)$", (ROOT / "Procfile").read_text(), re.MULTILINE)[1].replace("$PORT", str(port))
-    process = subprocess.Popen(command.split(), cwd=ROOT)
+    production = Production()
+    production.start()
     try:
-        for _ in range(300):
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
+        yield production.url
     finally:
-        process.terminate()
-        process.wait()
+        production.kill()
 
 
 @contextmanager
