@@ -83,7 +83,9 @@ def test_time_runs_once_the_last_of_many_pictures_is_there(browse):
     assert len(upcoming) == 37
     held = []
     page.route(f"**{upcoming[-1]}", lambda route: held.append(route))
-    page.reload()  # with a route the browser's cache is off: what was loaded ahead is asked for again
+    page.reload(
+        wait_until="commit"
+    )  # with a route the browser's cache is off: what was loaded ahead is asked for again
     at(page, 1)
     page.keyboard.press("a")
     at(page, 2, painted=False)
