@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Protocol
 
 from django.conf import settings
@@ -47,7 +46,8 @@ class Source(Protocol):
 
 
 def passed_over(path: str) -> bool:
-    return any(part.startswith(".") or part in PASSED_OVER for part in PurePosixPath(path).parts)
+    parts = path.split("/")
+    return any((part.startswith(".") and part not in {".", ".."}) or part in PASSED_OVER for part in parts)
 
 
 def name_problem(path: str) -> str:

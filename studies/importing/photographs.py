@@ -44,6 +44,8 @@ class Examined:
     file: str = ""
     width: int = 0
     height: int = 0
+    #: Its place among all of the source's files.
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,8 +187,7 @@ def settle(examined: Sequence[Examined]) -> Settled:
             continue
         accepted.append(first)
         left_out += [replace(one, left_out=f"the same photograph as {first.path}") for one in others]
-    by_path = dict(key=lambda one: one.path)
-    return Settled(sorted(accepted, **by_path), sorted(left_out, **by_path), sorted(refused, **by_path))
+    return Settled(*(sorted(some, key=lambda one: one.path) for some in (accepted, left_out, refused)))
 
 
 def lost_classes(settled: Settled) -> list[str]:
