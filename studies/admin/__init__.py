@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from . import accounts, catalogue, studies
+from . import accounts, catalogue, importing, studies
 
-__all__ = ["accounts", "catalogue", "studies"]
+__all__ = ["accounts", "catalogue", "importing", "studies"]
 
 admin.site.index_title = "Desk"

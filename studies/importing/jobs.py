@@ -78,7 +78,7 @@ def request_classifier(name: str, *, owner: AbstractBaseUser | None, **source: A
     StudyError for a module or checkpoint outside MODULE_FOLDERS.
     """
     _check_free(name, Kind.CLASSIFIER)
-    _module_paths(source)
+    _module_paths(dict(source))
     return _request(Kind.CLASSIFIER, name, owner, source)
 
 
