@@ -7,7 +7,7 @@ from studies import protocols
 from studies.catalogue import catalogue
 from studies.models import Study
 from studies.protocols import Gallery
-from studies.views import picture_url
+from studies.views.pictures import picture_url
 
 #: Pixels that a picture of a gallery is enlarged towards.
 SIDE = 96

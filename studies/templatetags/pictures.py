@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from studies.views import picture_url
+from studies.views.pictures import picture_url
 
 register = template.Library()
 register.filter("picture_url", picture_url)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from django.urls import reverse
 
-from studies import views
+from studies.views import pictures
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
@@ -53,7 +53,7 @@ def test_the_front_serves_pictures_of_studies_as_files_and_nothing_else(compose)
     front = compose["configs"]["front"]["content"].replace("$$", "$")
     (pattern,) = re.findall(r'location ~ "([^"]+)"', front)
     picture = f"artifacts/{'ab'}/{'0' * 64}.png"
-    assert views.PICTURE_NAME.fullmatch(picture)
+    assert pictures.PICTURE_NAME.fullmatch(picture)
     assert re.search(pattern, reverse("studies:picture", args=[picture]))[1] == picture
     for other in (
         picture.replace(".png", ".npy"),
@@ -62,7 +62,7 @@ def test_the_front_serves_pictures_of_studies_as_files_and_nothing_else(compose)
         "x" + picture,
     ):
         assert not re.search(pattern, reverse("studies:picture", args=[other]))
-    assert f'add_header Cache-Control "{views.KEEP_FOR_EVER}"' in front
+    assert f'add_header Cache-Control "{pictures.KEEP_FOR_EVER}"' in front
     bucket = re.search(r"@(\w+)\?", compose["services"]["web"]["environment"]["STORAGE_URL"])[1]
     assert f"root /objects/{bucket};" in front
     assert "pictures:/objects:ro" in compose["services"]["front"]["volumes"]

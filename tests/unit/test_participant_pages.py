@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from studies import lifecycle, participation
 from studies.models import Participant, Stimulus, Study, Trial
-from studies.views import FORM_AGE
+from studies.views.pages import FORM_AGE
 from tests.factories import open_study
 from tests.visitor import Visitor, heading, stored, text
 
@@ -250,3 +250,17 @@ def test_what_a_researcher_wrote_is_text_and_no_markup(visitor):
     Stimulus.objects.update(shown={**Stimulus.objects.first().shown, "ask": "<i>cat</i>"})
     visitor.begin()
     assert "Is <i>cat</i> relevant" in text(visitor.get())
+
+
+def test_a_form_sent_by_the_pages_script_is_answered_by_the_next_page_itself():
+    visitor = Visitor(open_study(2)).begin()
+    fields = visitor.form() | {"answer": "yes"}
+    first = visitor.client.post(visitor.path, fields, headers={"X-Quorum-Page": "next"})
+    assert first.status_code == 200
+    assert dict(lxml.html.fromstring(first.content).forms[0].form_values())["trial"] != fields["trial"]
+    again = visitor.client.post(visitor.path, fields, headers={"X-Quorum-Page": "next"})
+    assert lxml.html.fromstring(again.content).find(".//img").get("src") == (
+        lxml.html.fromstring(first.content).find(".//img").get("src")
+    )
+    assert stored()[0][0] == "yes"
+    assert len([answer for answer, *_ in stored() if answer]) == 1

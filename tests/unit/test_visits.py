@@ -112,7 +112,7 @@ def lxml_form(response) -> str:
 
 
 def participation_form(person) -> str:
-    from studies.views import START, _form_signer
+    from studies.views.taking import START, _form_signer
 
     return _form_signer(person).sign(START)
 

@@ -1,0 +1,64 @@
+"""What participants' pages share: headers, and the page that says one thing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from studies.models import Study
+
+#: How long a page can lie open before its form is refused.
+FORM_AGE = timedelta(days=1)
+
+#: This site, and where its pictures are where that is elsewhere.
+PICTURE_SOURCES = ["'self'"]
+if settings.PICTURES_URL:
+    PICTURE_SOURCES.append("{0.scheme}://{0.netloc}".format(urlsplit(settings.PICTURES_URL)))
+CONTENT_SECURITY_POLICY = (
+    f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {' '.join(PICTURE_SOURCES)}; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class SeeOther(HttpResponseRedirect):
+    """After a POST: the page to GET, so that a reload sends nothing twice."""
+
+    status_code = 303
+
+
+def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """What every page outside the admin has: headers that let in nothing but our own files, and no CSRF cookie.
+
+    The forms need none: each holds a signed field that only the page of that participant was given.
+    """
+
+    @csrf_exempt
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return wrapper
+
+
+def unknown(request: HttpRequest) -> HttpResponse:
+    text = _("Please check that the whole link was copied, or open it again from where you found it.")
+    return notice(request, None, _("There is nothing at this address"), text, status=404)
+
+
+def notice(
+    request: HttpRequest, study: Study | None, heading: str, *paragraphs: str, status: int = 200, **links: str
+) -> HttpResponse:
+    """A page that says one thing; `again` and `onward` are addresses it offers, `code` a completion code."""
+    context = {"study": study, "heading": heading, "paragraphs": paragraphs, **links}
+    return render(request, "participant/notice.html", context, status=status)
