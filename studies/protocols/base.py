@@ -192,7 +192,8 @@ class Protocol:
 
     def pictures(self, shown: Mapping[str, Any]) -> list[str]:
         """The names of the pictures a page shows, to be loaded ahead."""
-        return [shown["picture"]["file"]]
+        examples = (one["example"]["file"] for one in shown.get("glosses", ()) if "example" in one)
+        return [shown["picture"]["file"], *examples]
 
     def exclusion(self, design: Mapping[str, Any], answer: str, server_ms: int) -> str:
         """Why an answer does not count and its slot opens again; empty when it counts."""
