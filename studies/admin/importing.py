@@ -59,7 +59,7 @@ class ImagesForm(forms.Form):
         offered = folders.image_folders()
         if offered:
             self.fields["folder"].choices = [("", "–"), *((path, path) for path in offered)]
-            self.fields["folder"].help_text = "Folders that whoever runs this server opened for this, not copied twice."
+            self.fields["folder"].help_text = "Below the folders that whoever runs this server allows."
         else:
             del self.fields["folder"]
 

@@ -37,6 +37,8 @@ class WordsForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             field.widget.attrs["aria-label"] = f"{name.capitalize()} of {self.instance.name}"
+        # On a narrow screen the columns have no heads.
+        self.fields["gloss"].widget.attrs["placeholder"] = "Gloss, in a few words"
 
 
 def classes(admin: "ImageSetAdmin", request: HttpRequest, pk: int) -> HttpResponse:

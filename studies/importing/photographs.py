@@ -80,6 +80,9 @@ def _by_folder(path: str, problem: str) -> Listed:
     label, slash, _ = path.partition("/")
     if not slash:
         return Listed(path, "", problem or "not a folder: put one folder a class there, or a labels.csv")
+    if name_problem(path):
+        # What is no path names no class either.
+        return Listed(path, "", problem)
     return Listed(path, label, problem or _label_problem(label))
 
 

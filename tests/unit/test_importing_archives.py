@@ -95,6 +95,9 @@ def test_a_bad_name_or_file_has_its_line_and_nothing_is_imported(workers, name):
     assert PLACES[name] in reason
     assert "\n" not in path
     assert not ImageSet.objects.exists()
+    jobs.confirm(run)
+    workers.work()
+    assert list(ImageClass.objects.values_list("name", flat=True)) == ["bell", "fish"]
 
 
 def test_a_link_is_refused(workers):
