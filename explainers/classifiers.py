@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+MOST_TENSORS = 20_000
+
 
 class ClassifierError(ValueError):
     """A classifier cannot be made or cannot be used. One line."""
@@ -237,7 +239,13 @@ def _read_safetensors(checkpoint: Path) -> dict[str, Tensor]:
             f"{checkpoint.name} is a pickle, which can run code when read; save it with safetensors.torch.save_file"
         )
     try:
+        with safetensors.safe_open(checkpoint, "pt") as opened:
+            # Of a few bytes each, they would take minutes before anybody could say that none of them fits.
+            if (count := len(opened.keys())) > MOST_TENSORS:
+                raise ClassifierError(f"{checkpoint.name} has {count:,} tensors; no network here has {MOST_TENSORS:,}")
         return safetensors.torch.load_file(checkpoint)
+    except ClassifierError:
+        raise
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise ClassifierError(f"{checkpoint.name} is not a whole safetensors file: {_one_line(error)}") from None
 
