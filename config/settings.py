@@ -127,7 +127,7 @@ IMPORT_MAX_FILES = env.number("IMPORT_MAX_FILES", 100_000)
 IMPORT_MAX_BYTES = env.number("IMPORT_MAX_BYTES", 64 * 1024**3)
 IMPORT_MAX_FILE_BYTES = env.number("IMPORT_MAX_FILE_BYTES", 64 * 1024**2)
 IMPORT_MAX_RATIO = env.number("IMPORT_MAX_RATIO", 100)
-IMPORT_MAX_PIXELS = env.number("IMPORT_MAX_PIXELS", 20_000_000)
+IMPORT_MAX_PIXELS = env.number("IMPORT_MAX_PIXELS", 16_000_000)
 CHECKPOINT_MAX_BYTES = env.number("CHECKPOINT_MAX_BYTES", 4 * 1024**3)
 # Uploads of anybody but staff are cut off, however a form asks for them.
 FILE_UPLOAD_HANDLERS = ["studies.importing.uploads.StaffUploads"]

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LONGEST_MESSAGE = 1000
+
+
 class DesignError(ValueError):
     """A design that cannot be run; `messages` holds one clear line for each thing that is wrong."""
 
     def __init__(self, messages: list[str]):
-        self.messages = messages
-        super().__init__(" ".join(messages))
+        # A message may quote what somebody wrote, of any length and over any number of lines.
+        self.messages = [" ".join(message.split())[:LONGEST_MESSAGE] for message in messages]
+        super().__init__(" ".join(self.messages))
 
 
 @dataclass(frozen=True)

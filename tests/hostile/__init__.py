@@ -21,6 +21,7 @@ from django.core.management import CommandError
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import Client
+from django.urls import reverse
 
 from explainers.images import ImageError
 from studies.analysis.tables import AnswersError
@@ -43,6 +44,8 @@ class World:
     public: Client = field(default_factory=lambda: Client(raise_request_exception=False))
 
     def __post_init__(self) -> None:
+        from . import files
+
         self.visitor = Visitor(self.study).begin()
         self.form = self.visitor.form()
         self.taking = self.visitor.path
@@ -51,6 +54,9 @@ class World:
         self.desk = researcher()
         self.desk.raise_request_exception = False
         self.public.get(self.taking)
+        # What a process loads once, PyTorch and matplotlib among it, is no input's cost.
+        files.weights()
+        self.desk.get(reverse("admin:studies_study_plan"), {"stimuli": "20", "participants": "20"})
 
     def stored(self) -> dict[str, Any]:
         """Everything that an input could have left behind."""
@@ -62,11 +68,15 @@ class World:
 
 @dataclass(frozen=True)
 class Hostile:
-    """One input.  `send` gives a response, or anything else where it is taken for harmless; a refusal raises."""
+    """One input.  `send` gives a response, or anything else where it is taken for harmless; a refusal raises.
+
+    make: makes the input where that takes time or memory of its own, which is not counted; then `send` takes it first.
+    """
 
     kind: str
     name: str
-    send: Callable[[World], Any]
+    send: Callable[..., Any]
+    make: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,7 @@ class Verdict:
     hostile: Hostile
     said: str
     seconds: float
+    processor_seconds: float
     megabytes: float
     problem: str
 
@@ -81,11 +92,12 @@ class Verdict:
 def attempt(world: World, hostile: Hostile) -> Verdict:
     """Try an input and judge what became of it."""
     before = world.stored()
+    given = (hostile.make(), world) if hostile.make else (world,)
     resident = _reset_peak()
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     problem = ""
     try:
-        said = hostile.send(world)
+        said = hostile.send(*given)
         if isinstance(said, HttpResponseBase):
             _ = said.content if isinstance(said, HttpResponse) else b"".join(said.streaming_content)
             problem = f"status {said.status_code}" if said.status_code >= 500 else ""
@@ -95,12 +107,13 @@ def attempt(world: World, hostile: Hostile) -> Verdict:
         problem = "a refusal of several lines" if "\n" in said.strip() else ""
     except Exception as error:
         said, problem = "", f"raised {type(error).__name__}: {error}"
-    seconds, megabytes = time.perf_counter() - started, max(_peak() - resident, 0)
+    seconds, processor = time.perf_counter() - started, time.process_time() - processor
+    megabytes = max(_peak() - resident, 0)
     after = world.stored()
     if after != before:
         changed = [f"{name} {before[name]} → {after[name]}" for name in after if after[name] != before[name]]
         problem = problem or f"stored: {'; '.join(changed)[:300]}"
-    return Verdict(hostile, str(said)[:200], seconds, megabytes, problem)
+    return Verdict(hostile, str(said)[:200], seconds, processor, megabytes, problem)
 
 
 def made() -> Iterator[Hostile]:

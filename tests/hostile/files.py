@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.core.files.storage import default_storage
 from PIL import Image
@@ -40,8 +41,7 @@ def made() -> Iterator[Hostile]:
         ("checkpoints", CHECKPOINTS, _load),
     ):
         for name, make in every.items():
-            # Made when it is tried: some are large.
-            yield Hostile(kind, name, lambda world, make=make, send=send: send(make())(world))
+            yield Hostile(kind, name, lambda data, world, send=send: send(data)(world), make)
     for name, source in SOURCES.items():
         yield Hostile("checkpoints", name, lambda world, s=source: jobs.request_classifier("x", owner=None, **s))
 
@@ -52,7 +52,6 @@ def made() -> Iterator[Hostile]:
 def _look_at(data: bytes) -> Send:
     def send(world: World) -> Any:
         facts = images.inspect(data, max_pixels=settings.IMPORT_MAX_PIXELS)
-        images.load(data)
         return f"an image, {facts.format} of {facts.width} × {facts.height}"
 
     return send
@@ -82,6 +81,16 @@ def encoded(kind: str, size: tuple[int, int] = (40, 30), mode: str = "RGB", **op
 def picture(kind: str) -> bytes:
     file = io.BytesIO()
     Image.open(io.BytesIO(make_picture(1))).save(file, kind)
+    return file.getvalue()
+
+
+def noise(kind: str, mode: str, **options: Any) -> bytes:
+    """An image of as many pixels as are allowed, as hard to decode as an ordinary one."""
+    side = int(settings.IMPORT_MAX_PIXELS**0.5)
+    random = np.random.default_rng(0).integers(0, 256, (side // 8, side // 8, 4), dtype=np.uint8)
+    picture = Image.fromarray(random, "RGBA").resize((side, side)).convert("RGB" if mode == "CMYK" else mode)
+    file = io.BytesIO()
+    picture.convert(mode).save(file, kind, **options)
     return file.getvalue()
 
 
@@ -156,6 +165,11 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "postscript that runs a command": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(%pipe%id) (r) file\n",
     "a page that says it is a png": lambda: b"\x89PNG\r\n\x1a\n<script>alert(1)</script>",
     "nothing": lambda: b"",
+    # What is taken has its limits, too.
+    "the largest png that is taken": lambda: noise("PNG", "RGBA"),
+    "the largest jpeg that is taken": lambda: noise("JPEG", "CMYK", progressive=True),
+    "the largest webp that is taken": lambda: noise("WEBP", "RGBA", lossless=True, method=0),
+    "the largest tiff that is taken": lambda: noise("TIFF", "RGB", compression="tiff_lzw"),
 }
 
 
