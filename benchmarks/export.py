@@ -66,7 +66,9 @@ def make(answers: int) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     consent = study.consents.get()
     people = Participant.objects.bulk_create(
-        Participant(study=study, token_sha256=str(i), consent=consent, consented_at=moment, completion_code="-")
+        Participant(
+            study=study, number=i + 1, token_sha256=str(i), consent=consent, consented_at=moment, completion_code="-"
+        )
         for i in range(PARTICIPANTS)
     )
     random = np.random.default_rng(0)

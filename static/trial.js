@@ -1,83 +1,129 @@
-// What a trial page gains by JavaScript: answers by key, the response time from the moment the picture is painted,
-// the next picture loaded ahead, and one answer sent however often a button is pressed.
-const form = document.querySelector("form.trial");
-const buttons = [...form.querySelectorAll("button[data-key]")];
-const keys = form.querySelector(".keys");
-const byKey = keys.querySelector("input");
-const KEYS_OFF = "quorum.keys-off";
+// What a trial gains by JavaScript: answers by key, the response time from the moment the picture is painted, how long
+// somebody was elsewhere meanwhile, and the next picture loaded and decoded ahead.
+pages.each((main, signal) => {
+  const form = main.querySelector("form.trial");
+  if (!form) return;
+  const broken = form.querySelector("#broken");
+  let paintedAt = null;
+  let elsewhere = null;
 
-let paintedAt = null;
-let broken = false;
-let sent = false;
+  // --- the pictures --------------------------------------------------------------------------------------------------
 
-// --- the picture -----------------------------------------------------------------------------------------------------
+  const nextFrame = () => new Promise(requestAnimationFrame);
+  const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-const nextFrame = () => new Promise(requestAnimationFrame);
-
-async function watchPictures() {
-  const pictures = [...form.querySelectorAll("img")];
-  try {
-    await Promise.all(pictures.map((picture) => picture.decode()));
-  } catch {
-    // An answer to a picture that was not there would be worth nothing.
-    broken = true;
-    document.querySelector("#broken").hidden = false;
-    return;
+  async function decoded() {
+    const pictures = [...form.querySelectorAll("img")];
+    for (let wait = 1000; !signal.aborted; wait = Math.min(2 * wait, 16_000)) {
+      try {
+        await Promise.all(pictures.map((picture) => picture.decode()));
+        broken.hidden = true;
+        return;
+      } catch {
+        // An answer to a picture that was not there would be worth nothing.
+        broken.hidden = false;
+        await pause(wait);
+        for (const picture of pictures) if (!picture.naturalWidth) picture.src = picture.getAttribute("src");
+      }
+    }
   }
-  // A callback runs before its frame is painted; in the one after it, the picture is on the screen.
-  await nextFrame();
-  await nextFrame();
-  paintedAt = performance.now();
-  form.classList.add("painted");
-  for (const url of form.dataset.ahead.split(" ").filter(Boolean)) new Image().src = url;
-}
 
-// --- answering -------------------------------------------------------------------------------------------------------
-
-form.addEventListener("submit", (event) => {
-  if (sent || broken) return event.preventDefault();
-  sent = true;
-  form.classList.add("sent");
-  // Sending twice does no harm, being stuck would: if the page is still here after this, it may be sent again.
-  setTimeout(() => {
-    sent = false;
-    form.classList.remove("sent");
-  }, 8000);
-  if (paintedAt !== null) form.elements.response_ms.value = Math.round(performance.now() - paintedAt);
-});
-
-document.addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || !byKey.checked || paintedAt === null) return;
-  const button = buttons.find((button) => button.dataset.key === event.key.toLowerCase());
-  if (!button) return;
-  event.preventDefault();
-  button.focus();
-  button.click();
-});
-
-// Single keys get in the way of some assistive technology: they can be turned off, and stay off.
-function rememberKeys() {
-  form.classList.toggle("by-key", byKey.checked);
-  for (const button of buttons) {
-    if (byKey.checked) button.setAttribute("aria-keyshortcuts", button.dataset.key);
-    else button.removeAttribute("aria-keyshortcuts");
+  async function watchPictures() {
+    await decoded();
+    // A frame's callback runs just before it is painted; the task after it, when the picture is on the screen.
+    await nextFrame();
+    await pause(0);
+    if (signal.aborted) return;
+    paintedAt = performance.now();
+    elsewhere = watchAttention();
+    form.classList.add("painted");
+    // A picture wider than the window is scrolled, by keyboard too.
+    const stimulus = form.querySelector(".stimulus");
+    if (stimulus?.scrollWidth > stimulus?.clientWidth) stimulus.tabIndex = 0;
+    for (const url of form.dataset.ahead.split(" ").filter(Boolean)) loadAhead(url);
   }
+
+  // Held as long as this page, so that the browser keeps what it has loaded and decoded.
+  const ahead = [];
+
+  function loadAhead(url) {
+    const picture = new Image();
+    picture.src = url;
+    picture.decode().catch(() => {});
+    ahead.push(picture);
+  }
+
+  // --- where somebody looks ------------------------------------------------------------------------------------------
+
+  function watchAttention() {
+    let [total, hidden, blurred, since] = [0, 0, 0, null];
+    const look = () => {
+      const [now, away] = [performance.now(), document.hidden || !document.hasFocus()];
+      if (away) since ??= now;
+      else if (since !== null) [total, since] = [total + now - since, null];
+    };
+    const onVisibility = () => {
+      if (document.hidden) hidden += 1;
+      look();
+    };
+    const onBlur = () => {
+      blurred += 1;
+      look();
+    };
+    document.addEventListener("visibilitychange", onVisibility, { signal });
+    addEventListener("blur", onBlur, { signal });
+    addEventListener("focus", look, { signal });
+    look();
+    return (now) => ({
+      away_ms: Math.round(total + (since === null ? 0 : now - since)),
+      hidden_count: hidden,
+      blur_count: blurred,
+    });
+  }
+
+  // --- answering -----------------------------------------------------------------------------------------------------
+
+  form.addEventListener("submit", (event) => {
+    if (!broken.hidden) return event.preventDefault();
+    if (paintedAt === null) return;
+    const now = performance.now();
+    const measured = { response_ms: Math.round(now - paintedAt), ...elsewhere(now) };
+    for (const [name, value] of Object.entries(measured)) form.elements[name].value = value;
+  });
+
+  const KEYS_OFF = "quorum.keys-off";
+  const buttons = [...form.querySelectorAll("button[data-key]")];
+  const keys = form.querySelector(".keys");
+  const byKey = keys.querySelector("input");
+
+  function onKey(event) {
+    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || !byKey.checked || paintedAt === null) return;
+    const button = buttons.find((button) => button.dataset.key === event.key.toLowerCase());
+    if (!button) return;
+    event.preventDefault();
+    button.focus();
+    button.click();
+  }
+
+  // Single keys get in the way of some assistive technology: they can be turned off, and stay off.
+  function rememberKeys() {
+    form.classList.toggle("by-key", byKey.checked);
+    for (const button of buttons) {
+      if (byKey.checked) button.setAttribute("aria-keyshortcuts", button.dataset.key);
+      else button.removeAttribute("aria-keyshortcuts");
+    }
+    try {
+      if (byKey.checked) localStorage.removeItem(KEYS_OFF);
+      else localStorage.setItem(KEYS_OFF, "1");
+    } catch {}
+  }
+
   try {
-    if (byKey.checked) localStorage.removeItem(KEYS_OFF);
-    else localStorage.setItem(KEYS_OFF, "1");
+    byKey.checked = localStorage.getItem(KEYS_OFF) === null;
   } catch {}
-}
-
-try {
-  byKey.checked = localStorage.getItem(KEYS_OFF) === null;
-} catch {}
-byKey.addEventListener("change", rememberKeys);
-rememberKeys();
-keys.hidden = false;
-
-// Back from a later page: what the browser kept is an old trial, the server knows the current one.
-addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload();
+  document.addEventListener("keydown", onKey, { signal });
+  byKey.addEventListener("change", rememberKeys);
+  rememberKeys();
+  keys.hidden = false;
+  watchPictures();
 });
-
-watchPictures();

@@ -11,7 +11,7 @@ from django.core.validators import validate_slug
 from django.db import transaction
 from django.utils import timezone
 
-from studies import protocols
+from studies import participation, protocols
 from studies.catalogue import catalogue
 from studies.consent import DEFAULT_CONSENT
 from studies.errors import StudyError
@@ -89,7 +89,7 @@ def open_study(study: Study) -> None:
         _freeze(row)
         _make_slots(row)
         row.state, row.opened_at = Study.State.OPEN, timezone.now()
-        row.save(update_fields=["state", "opened_at", "frozen", "design_sha256"])
+        row.save(update_fields=["state", "opened_at", "frozen", "design_sha256", "reach"])
     else:
         hint = "prepare it first" if row.state in (Study.State.DRAFT, Study.State.PREPARING) else "it cannot be opened"
         raise StudyError(f"study {row.slug} is {row.state}: {hint}")
@@ -119,6 +119,7 @@ def _freeze(study: Study) -> None:
         study=study, version=1, text=study.consent_text, sha256=hashlib.sha256(study.consent_text.encode()).hexdigest()
     )
     stimuli = list(study.stimuli.order_by("number").values_list("digest", flat=True))
+    study.reach = participation.reach(study)
     study.frozen = {
         "study": study.slug,
         "title": study.title,
@@ -127,7 +128,8 @@ def _freeze(study: Study) -> None:
         "design": study.design,
         "preparation": study.preparation,
         "analysis": registered_analysis(study),
-        "stimuli": len(stimuli),
+        "stimuli": study.stimuli.main().count(),
+        "checks": study.stimuli.checks().count(),
         "stimuli_sha256": digest(stimuli),
         "consent_sha256": consent.sha256,
     }
@@ -137,7 +139,7 @@ def _freeze(study: Study) -> None:
 def registered_analysis(study: Study) -> dict[str, Any]:
     """The analysis that opening a prepared study freezes with its design."""
     plan = protocols.get(study.protocol).registered(study.design, study.preparation)
-    n, panel, seed = study.stimuli.count(), study.design["answers_per_stimulus"], study.design["seed"]
+    n, panel, seed = study.stimuli.main().count(), study.design["answers_per_stimulus"], study.design["seed"]
     return {
         **plan.as_json(),
         "target": {"stimuli": n, "answers_per_stimulus": panel, "answers": panel * n},
@@ -147,7 +149,7 @@ def registered_analysis(study: Study) -> dict[str, Any]:
 
 def _make_slots(study: Study) -> None:
     """One row for each wanted answer; in each layer of slots the stimuli come in another random order."""
-    stimuli = list(study.stimuli.order_by("number").values_list("pk", "condition_id", "family"))
+    stimuli = list(study.stimuli.main().order_by("number").values_list("pk", "condition_id", "family"))
     random = np.random.default_rng(study.design["seed"])
     for slot_no in range(1, study.design["answers_per_stimulus"] + 1):
         ranks = random.permutation(len(stimuli))

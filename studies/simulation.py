@@ -193,7 +193,7 @@ def _checked(response: httpx.Response) -> httpx.Response:
 
 
 def _check_rates(study: Study, rates: Rates) -> None:
-    for stimulus in study.stimuli.select_related("condition").iterator():
+    for stimulus in study.stimuli.main().select_related("condition").iterator():
         if rate_of(rates, stimulus) is None:
             truth = stimulus.truth
             raise StudyError(f"the rates have no line for image {truth['image']} and label {truth['label']}")

@@ -12,7 +12,7 @@ from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
 from studies import protocols
-from studies.models import Condition, Participant, Slot, Study, Trial
+from studies.models import Condition, Participant, Role, Slot, Study, Trial
 from studies.protocols import Arms
 
 #: Whoever is not heard of for so long in the middle of a visit is not waited for.
@@ -91,9 +91,9 @@ def _spare(study: Study, arms: Arms, now: datetime) -> dict[str, int]:
     """By condition: answers wanted, less those that participants on their way are expected to give."""
     free = Slot.objects.filter(Q(holder=None) | Q(leased_until__lt=now), study=study, filled=False)
     spare = Counter(dict(free.values_list("condition__key").annotate(n=Count("pk"))))
-    stimuli = dict(study.stimuli.values_list("condition__key").annotate(n=Count("pk")))
+    stimuli = dict(study.stimuli.main().values_list("condition__key").annotate(n=Count("pk")))
     cap = study.design["trials_per_participant"]
-    this_visit = Q(trials__visit=F("visit"), trials__released_at=None)
+    this_visit = Q(trials__visit=F("visit"), trials__released_at=None, trials__role=Role.MAIN)
     people = study.participants.filter(finished_at=None, arm__isnull=False).annotate(
         had=Count("trials", filter=this_visit), heard=Max("trials__claimed_at")
     )

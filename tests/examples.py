@@ -18,6 +18,19 @@ ATTACK = {
 }
 RULES = {**ATTACK, "probability_above": 0.6, "probability_below": 0.3}
 
+#: The settings every design has for what comes around the trials, each differing from its default.
+SESSION = {
+    "language": "de",
+    "questions": "How old are you? | number\nDo you wear glasses? | yes | no\nWhat do you work as?",
+    "example": True,
+    "practice": 2,
+    "gold": 2,
+    "gold_rate": 0.5,
+    "reopen_screened": False,
+    "comments": True,
+    "debrief": "We wanted to know what people see.",
+    "completion_url": "https://recruiter.example/done?code={code}&outcome={outcome}",
+}
 #: A design that differs from the default where it can; `classifier` is filled in by the test.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "adversarial_trials": {

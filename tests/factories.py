@@ -153,6 +153,7 @@ def fill_slots(study: Study, people: int, says) -> None:
     participants = Participant.objects.bulk_create(
         Participant(
             study=study,
+            number=n + 1,
             token_sha256=participation.token_hash(f"{study.pk}-{n}"),
             consent=consent,
             consented_at=start,

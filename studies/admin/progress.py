@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from studies.models import Participant, Slot, Stimulus, Study
+from studies.models import Participant, Role, Slot, Stimulus, Study
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def counted(studies: QuerySet[Study]) -> QuerySet[Study]:
         return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0)
 
     return studies.annotate(
-        n_stimuli=count(Stimulus),
+        n_stimuli=count(Stimulus, role=Role.MAIN),
         n_slots=count(Slot),
         n_free=count(Slot, filled=False),
         n_participants=count(Participant),

@@ -3,7 +3,7 @@ from .artifacts import Artifact
 from .catalogue import Classifier, Image, ImageClass, ImageSet
 from .imports import Check, Import, ImportedFile, Mistake
 from .records import Amendment, Look
-from .studies import Condition, Stimulus, Study
+from .studies import Condition, Role, Stimulus, Study
 
 __all__ = [
     "Amendment",
@@ -20,6 +20,7 @@ __all__ = [
     "Look",
     "Mistake",
     "Participant",
+    "Role",
     "Slot",
     "Stimulus",
     "Study",

@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.db.models import F, Q
 
-from .studies import Condition, Stimulus, Study
+from .studies import Condition, Role, Stimulus, Study
 
 
 class Consent(models.Model):
@@ -29,12 +29,18 @@ class Participant(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participants")
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    number = models.PositiveIntegerField(
+        help_text="1 was the first to agree. With the study's seed it decides their order of conditions and checks."
+    )
     token_sha256 = models.CharField(max_length=64, unique=True)
     simulated = models.BooleanField(default=False)
     consent = models.ForeignKey(Consent, on_delete=models.PROTECT, related_name="participants")
     consented_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True, help_text="When the instructions were left.")
     finished_at = models.DateTimeField(null=True, blank=True)
+    screened_out_at = models.DateTimeField(null=True, blank=True, help_text="When too many checks had gone wrong.")
+    background = models.JSONField(null=True, blank=True, help_text="What they said about themselves, by question.")
+    comments = models.TextField(null=True, blank=True, help_text="Empty text: asked, and nothing said.")  # noqa: DJ001
     completion_code = models.CharField(max_length=20)
     arm = models.ForeignKey(
         Condition,
@@ -55,6 +61,7 @@ class Participant(models.Model):
             models.CheckConstraint(
                 condition=Q(visit=1) | Q(washed_out_at__isnull=False), name="a_later_visit_follows_a_washout"
             ),
+            models.UniqueConstraint(fields=["study", "number"], name="one_participant_a_number"),
         ]
         indexes = [models.Index(fields=["study", "finished_at"], name="participants_by_study")]
 
@@ -75,10 +82,16 @@ class Trial(models.Model):
     answered_at = models.DateTimeField(null=True, blank=True)
     answer = models.CharField(max_length=100, blank=True)
     response_ms = models.PositiveIntegerField(null=True, blank=True, help_text="As the page measured it.")
+    away_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Of it, hidden or without focus.")
+    hidden_count = models.PositiveIntegerField(null=True, blank=True, help_text="How often the page was hidden.")
+    blur_count = models.PositiveIntegerField(null=True, blank=True, help_text="How often its window lost the focus.")
+    correct = models.BooleanField(null=True, blank=True, help_text="Of a check: whether it was answered right.")
+    feedback_seen_at = models.DateTimeField(null=True, blank=True, help_text="Of practice: when feedback was read.")
     counted = models.BooleanField(default=False)
     exclusion = models.CharField(max_length=40, blank=True, help_text="Why an answer does not count.")
     # Copied from the stimulus and the participant, so that the constraints below can see them.
     family = models.CharField(max_length=64, blank=True)
+    role = models.CharField(max_length=10, choices=Role, default=Role.MAIN)
     visit = models.PositiveSmallIntegerField(default=1)
     washed_out_at = models.DateTimeField(null=True, blank=True)
 
@@ -98,6 +111,7 @@ class Trial(models.Model):
             models.CheckConstraint(
                 condition=Q(counted=False) | Q(answered_at__isnull=False, exclusion=""), name="counted_means_answered"
             ),
+            models.CheckConstraint(condition=Q(counted=False) | Q(role="main"), name="no_check_is_counted"),
         ]
         indexes = [models.Index(fields=["study", "answered_at"], name="trials_by_study")]
 
@@ -126,7 +140,9 @@ class Slot(models.Model):
         ]
         indexes = [
             # The claim reads this from its lowest end: least answered first, then in random order.
-            models.Index(fields=["study", "slot_no", "rank"], condition=Q(filled=False), name="slots_to_fill"),
+            models.Index(
+                fields=["study", "condition", "slot_no", "rank"], condition=Q(filled=False), name="slots_to_fill"
+            ),
         ]
 
     def __str__(self):

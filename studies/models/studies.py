@@ -4,6 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 
 class Study(models.Model):
@@ -33,6 +34,10 @@ class Study(models.Model):
     )
     frozen = models.JSONField(null=True, blank=True, help_text="The canonical design, stored when the study opened.")
     design_sha256 = models.CharField(max_length=64, blank=True)
+    reach = models.JSONField(
+        default=dict,
+        help_text="At most how many stimuli somebody meets in a visit: of each condition, and under “all” of any.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     prepared_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
@@ -44,6 +49,15 @@ class Study(models.Model):
 
     def __str__(self):
         return self.title
+
+
+class Role(models.TextChoices):
+    """What a stimulus is there for.  Whatever is not main has a known answer, takes no slots and is never counted."""
+
+    MAIN = "main"
+    GOLD = "gold"
+    PRACTICE = "practice"
+    EXAMPLE = "example"
 
 
 class Condition(models.Model):
@@ -59,11 +73,22 @@ class Condition(models.Model):
         return self.key
 
 
+class StimulusQuerySet(models.QuerySet):
+    def main(self) -> "StimulusQuerySet":
+        """Those the study is about."""
+        return self.filter(role=Role.MAIN)
+
+    def checks(self) -> "StimulusQuerySet":
+        """Those with a known answer: gold, practice and the example."""
+        return self.exclude(role=Role.MAIN)
+
+
 class Stimulus(models.Model):
     """What one trial shows (`shown`), and what is known of it (`truth`), which stays on the server until it closes."""
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="stimuli")
     condition = models.ForeignKey(Condition, on_delete=models.CASCADE, related_name="stimuli")
+    role = models.CharField(max_length=10, choices=Role, default=Role.MAIN)
     number = models.PositiveIntegerField(help_text="Its place in the order of preparation.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of condition, shown and truth.")
     family = models.CharField(
@@ -72,12 +97,17 @@ class Stimulus(models.Model):
     shown = models.JSONField()
     truth = models.JSONField()
 
+    objects = StimulusQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "stimuli"
         ordering = ["study", "number"]
         constraints = [
             models.UniqueConstraint(fields=["study", "number"], name="one_stimulus_a_number"),
             models.UniqueConstraint(fields=["study", "digest"], name="one_stimulus_a_digest"),
+        ]
+        indexes = [
+            models.Index(fields=["study", "role", "number"], condition=~Q(role="main"), name="checks_of_a_study")
         ]
 
     def __str__(self):

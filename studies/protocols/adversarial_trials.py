@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django import forms
 
-from . import accepting, attacking, comparing
+from . import accepting, attacking, checking, comparing
 from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
 from .attacking import IN_GALLERY, AttackForm, ExplanationForm, attack_recipe, explainer_recipe
 from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
@@ -132,6 +132,8 @@ class AdversarialTrials(Protocol):
                     truth={**truth, "condition": condition},
                     family=attack.image.sha256,
                 )
+        visits = arms.visits if (arms := self.arms(design)) else 1
+        yield from checking.questions(design, bench, images, condition=WHOLE, visits=visits)
 
     def prepared(self, preparation: Mapping[str, Any]) -> tuple[list[Table], list[Gallery]]:
         facts = attacking.preparation_table(attacking.known(preparation))

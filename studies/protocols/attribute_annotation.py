@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django import forms
 
-from . import comparing
+from . import checking, comparing
 from .accepting import YES_OR_NO, simulated
 from .base import Choice, DesignForm, Protocol, StimulusSpec
 from .registered import Registered, contrast
@@ -87,6 +87,8 @@ class AttributeAnnotation(Protocol):
                     shown={"picture": picture.as_json(), "ask": design["attribute"]},
                     truth={"image": picture.image.path, "label": name},
                 )
+        # What shows the attribute nobody knows yet: what is checked is whether people look, by asking for classes.
+        yield from checking.questions(design, bench, bench.images(classifier), condition=SAMPLE)
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO

@@ -11,6 +11,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 
 from .registered import Registered
 from .results import Gallery, Summary, Table
+from .session import SessionForm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,8 @@ class StimulusSpec:
     truth: Mapping[str, Any]
     #: Stimuli that show the same thing are a family: nobody meets two of one within a visit.  Empty: a family of none.
     family: str = ""
+    #: main; or gold, practice or example for a check, whose known answer is `truth["expected"]`.
+    role: str = "main"
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Arms:
     washout: timedelta = timedelta()
 
 
-class DesignForm(forms.Form):
+class DesignForm(SessionForm):
     """The settings every protocol has.  Its cleaned data *is* the design.
 
     A field called `classes` holds names of the classifier's classes; other names in it are refused.
@@ -102,7 +105,8 @@ class DesignForm(forms.Form):
     def __init__(self, *args: Any, catalogue: Catalogue, **kwargs: Any):
         super().__init__(*args, **kwargs)
         # Last of all, wherever a protocol's own settings stand.
-        self.fields["seed"] = self.fields.pop("seed")
+        for name in (*SessionForm.base_fields, "seed"):
+            self.fields[name] = self.fields.pop(name)
         self.catalogue = catalogue
         self.fields["classifier"].choices = [(name, name) for name in catalogue.classifiers]
         for field in self.fields.values():
@@ -162,11 +166,17 @@ class Protocol:
         """The complete, valid design that `data` describes; DesignError with one line for each mistake."""
         if not isinstance(data, dict):
             raise DesignError(["a design is a JSON object of settings"])
-        form = self.form(data, catalogue=catalogue)
+        # A form takes a switch that is not sent for off; a design takes it for its default.
+        form = self.form({**_switches(self.form_class), **data}, catalogue=catalogue)
         known = list(form.fields)
         errors = [f"{name}: unknown setting (known: {', '.join(known)})" for name in data if name not in form.fields]
         # JSON has types: true is not a count, and 4.5 is not rounded away.
-        errors += [f"{name}: must not be {value!r}" for name, value in data.items() if isinstance(value, bool)]
+        switches = {name for name, field in form.fields.items() if isinstance(field, forms.BooleanField)}
+        errors += [
+            f"{name}: must {'be true or false, not' if name in switches else 'not be'} {value!r}"
+            for name, value in data.items()
+            if isinstance(value, bool) is not (name in switches)
+        ]
         for name, messages in form.errors.items():
             where = "" if name == NON_FIELD_ERRORS else f"{name}: "
             errors += [where + message for message in messages]
@@ -249,6 +259,11 @@ class Protocol:
         `excluded` has the columns of `answers` but participant, and exclusion, the reason why an answer does not count.
         """
         return {}, []
+
+
+def _switches(form_class: type[forms.Form]) -> dict[str, Any]:
+    fields = form_class.base_fields.items()
+    return {name: field.initial for name, field in fields if isinstance(field, forms.BooleanField)}
 
 
 def sample(things: Iterable[Any], n: int | None, seed: int) -> list[Any]:

@@ -14,7 +14,7 @@ from django import forms
 
 from studies.errors import StudyError
 
-from . import comparing
+from . import checking, comparing
 from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
 from .fields import NameListField
 from .registered import LATE, Registered, contrast
@@ -163,6 +163,7 @@ class ClassAssignment(Protocol):
                         "pools": [[selection.prototype_pool, selection.criticism_pool] for selection in selections],
                     },
                 )
+        yield from _checks(design, bench, images, [target for target, _ in rounds])
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return tuple(
@@ -269,6 +270,55 @@ class ClassAssignment(Protocol):
                 **{why.replace(" ", "_"): int((arm["exclusion"] == why).sum()) for why in (TOO_FAST, TOO_SLOW)},
             }
         return {"window": found}, [_window_table(design, found)]
+
+
+def _checks(design: Mapping[str, Any], bench: Any, images: Any, targets: Sequence[Any]) -> Iterator[StimulusSpec]:
+    """Rounds whose every image the classifier gets right with confidence: who looks, finds the class."""
+    if not (wanted := checking.roles(design)):
+        return
+    classifier, random = design["classifier"], np.random.default_rng([design["seed"], checking.STREAM])
+    names, titles = bench.class_names(classifier), bench.class_titles(classifier)
+    held_out = {target.sha256 for target in targets}
+    pools: dict[int, list[Any]] = {}
+    for prediction in checking.clear(bench.predictions(classifier, images)):
+        if prediction.image.sha256 not in held_out:
+            pools.setdefault(prediction.image.label, []).append(prediction.image)
+    # Of each class six are shown, the rest can be targets.
+    spare = {label: [pool[i] for i in random.permutation(len(pool))] for label, pool in sorted(pools.items())}
+    spare = {label: pool for label, pool in spare.items() if len(pool) > IMAGES}
+    if len(spare) < CLASSES:
+        raise DesignError(
+            [
+                f"the checks need {CLASSES} classes with more than {IMAGES} images that the classifier gets right with "
+                f"at least {checking.CLEAR:.0%}, besides the targets, and there are {len(spare)}"
+            ]
+        )
+    shown_of = {label: pool[:IMAGES] for label, pool in spare.items()}
+    left = [image for pool in spare.values() for image in pool[IMAGES:]]
+    made = checking.shares(wanted, len(left), "could be the targets of checks")
+    bench.note(checks=made)
+    drawn = [left[i] for i in random.permutation(len(left))[: sum(made.values())]]
+    wanted_pictures = [*drawn, *(image for group in shown_of.values() for image in group)]
+    pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, wanted_pictures)}
+    for role, target in zip((role for role, n in made.items() for _ in range(n)), drawn, strict=True):
+        others = random.permutation([label for label in spare if label != target.label])[: CLASSES - 1]
+        labels = random.permutation([target.label, *others]).tolist()
+        groups = [[(shown_of[label][i], "prototype") for i in random.permutation(IMAGES)] for label in labels]
+        called = [titles[label] for label in labels]
+        yield StimulusSpec(
+            condition=design["conditions"][0],
+            role=role,
+            shown={
+                "target": pictures[target.sha256],
+                "groups": _shown(design, "random", groups, pictures, called),
+            },
+            truth={
+                "image": target.path,
+                "label": names[target.label],
+                "classes": [names[label] for label in labels],
+                "expected": LETTERS[labels.index(target.label)],
+            },
+        )
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django import forms
 
-from . import accepting, comparing
+from . import accepting, checking, comparing
 from .accepting import YES_OR_NO, PanelForm, known_share, nothing_counts
 from .base import Choice, DesignError, Protocol, StimulusSpec, sample
 from .glossing import glossed
@@ -91,7 +91,7 @@ class RectifiedLabeling(Protocol):
         images = bench.images(classifier, classes=design["classes"])
         wrong = [p for p in bench.predictions(classifier, images) if p.top[0].label != p.image.label]
         if design["top_k"] == 5:
-            yield from _five_guesses(design, bench, wrong, len(images))
+            yield from _five_guesses(design, bench, wrong, images)
             return
         if not wrong:
             raise DesignError([f"the classifier gets none of the {len(images)} images wrong: there is nothing to show"])
@@ -115,6 +115,7 @@ class RectifiedLabeling(Protocol):
                     "true_probability": prediction.true_probability,
                 },
             )
+        yield from checking.questions(design, bench, images, condition="errors")
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
@@ -204,7 +205,7 @@ class RectifiedLabeling(Protocol):
 # --- five guesses -----------------------------------------------------------------------------------------------------
 
 
-def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], images: int) -> Iterator[StimulusSpec]:
+def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], images: Any) -> Iterator[StimulusSpec]:
     """Stimuli of the images that count as errors by the design's selection, with the classifier's five best guesses."""
     classifier = design["classifier"]
     titles, names = bench.class_titles(classifier), bench.class_names(classifier)
@@ -212,9 +213,11 @@ def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], image
     errors = wrong5 if design["selection"] == TOP5_ERRORS else wrong
     if not errors:
         best = "five best guesses" if design["selection"] == TOP5_ERRORS else "best guess"
-        raise DesignError([f"the {best} miss none of the {images} images: there is nothing to show"])
+        raise DesignError([f"the {best} miss none of the {len(images)} images: there is nothing to show"])
     shown = sample(errors, design["sample"], design["seed"])
-    bench.note(images=images, errors=len(errors), top1_errors=len(wrong), top5_errors=len(wrong5), shown=len(shown))
+    bench.note(
+        images=len(images), errors=len(errors), top1_errors=len(wrong), top5_errors=len(wrong5), shown=len(shown)
+    )
     told = bench.glosses(classifier)
     for prediction, picture in zip(shown, bench.pictures(classifier, [p.image for p in shown]), strict=True):
         labels = [guess.label for guess in prediction.top]
@@ -235,6 +238,8 @@ def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], image
                     "true_probability": prediction.true_probability,
                 },
             )
+    asks = len(shown[0].top) if design["asking"] == ONE_QUESTION else 1
+    yield from checking.questions(design, bench, images, condition=design["selection"].replace("_", "-"), asks=asks)
 
 
 def _any_of_five(

@@ -138,6 +138,7 @@ def _flow(counts: Mapping[str, Any]) -> dict[str, Any]:
             "agreed": counts["participants"],
             "finished": counts["finished_participants"],
             "simulated": counts["simulated_participants"],
+            "screened_out": counts["screened_out_participants"],
         },
         "answers": {
             "shown": counts["shown"],
@@ -147,5 +148,6 @@ def _flow(counts: Mapping[str, Any]) -> dict[str, Any]:
             "wanted": counts["wanted_answers"],
         },
         "by_rule": counts["excluded_by_rule"],
+        "checks": counts["checks"],
         "stimuli": {"all": counts["stimuli"], **counts["panels"]},
     }

@@ -17,7 +17,7 @@ def of_design(study: Study) -> dict[str, Any]:
     """What a design says of a plan: panel, threshold, conditions, measure, and how many stimuli there are if any."""
     design, groups = study.design, protocols.get(study.protocol).arms(study.design)
     conditions = study.conditions.count()
-    per_condition = study.stimuli.count() // conditions if conditions else 0
+    per_condition = study.stimuli.main().count() // conditions if conditions else 0
     return {
         "answers": design["answers_per_stimulus"],
         "threshold": design.get("threshold"),

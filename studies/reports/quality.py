@@ -73,7 +73,8 @@ def flow_table(counts: Mapping[str, Any]) -> Table:
     excluded = sorted(counts["exclusions"].items())
     rows = [
         ["People who agreed to take part", counts["participants"]],
-        ["… of these finished", counts["finished_participants"]],
+        ["… of these finished", counts["finished_participants"] - counts["screened_out_participants"]],
+        *([["… of these screened out", n]] if (n := counts["screened_out_participants"]) else []),
         ["Stimuli shown to them", counts["shown"]],
         ["… of these answered", counts["answers"]],
         *([f"… of these not counted: {reason}", n] for reason, n in excluded),
@@ -87,6 +88,8 @@ def flow_table(counts: Mapping[str, Any]) -> Table:
         f"{rule.capitalize()}: answers of {one['participants']} people to {one['stimuli']} stimuli."
         for rule, one in counts["excluded_by_rule"].items()
     ]
+    if gold := counts["checks"].get("gold"):
+        notes.append(f"Gold trials, which are not among these: {gold['right']} of {gold['answers']} answered right.")
     if counts["simulated_participants"]:
         notes.append(f"{counts['simulated_participants']} people are simulated.")
     return Table("What became of the answers", ["", "number"], rows, " ".join(notes))

@@ -26,6 +26,7 @@ def recompute(answers: pd.DataFrame, stimuli: pd.DataFrame, frozen: dict) -> dic
     plan = frozen["analysis"]
     how, level = plan["computation"], 1 - plan["alpha"]
     counted = answers[answers["counted"] == 1].copy()
+    stimuli = stimuli[stimuli["role"] == "main"]
     truths = [json.loads(truth) for truth in stimuli["truth"]]
     counted["item"] = counted["stimulus"]
     if how["item"] != "stimulus":
@@ -342,7 +343,7 @@ def main(folder: Path) -> int:
     text = {"answer": str, "participant": str, "condition": str}
     used = ["stimulus", "condition", "participant", "answer", "counted"]
     answers = pd.read_csv(folder / "answers.csv", usecols=used, dtype=text, keep_default_na=False)
-    stimuli = pd.read_csv(folder / "stimuli.csv", usecols=["stimulus", "truth"], keep_default_na=False)
+    stimuli = pd.read_csv(folder / "stimuli.csv", usecols=["stimulus", "role", "truth"], keep_default_na=False)
     frozen = json.loads((folder / "design.json").read_text(encoding="utf-8"))["frozen"]
     reported = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
     if frozen["analysis"]["computation"] is None:

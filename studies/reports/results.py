@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from studies import amending, protocols, visits
-from studies.models import Amendment, Look, Study, Trial
+from studies.models import Amendment, Look, Role, Study, Trial
 from studies.protocols import Summary
 
 from . import quality, tables
@@ -75,9 +75,10 @@ def counts(study: Study) -> dict[str, Any]:
     import numpy as np
 
     panel = study.design.get("answers_per_stimulus", 0)
-    filled = study.stimuli.annotate(n=Count("slots", filter=Q(slots__filled=True))).order_by().values_list("n")
+    filled = study.stimuli.main().annotate(n=Count("slots", filter=Q(slots__filled=True))).order_by().values_list("n")
     panels = Counter("full" if n >= panel else "partly" if n else "empty" for (n,) in filled.iterator())
-    trials = Trial.objects.filter(study=study)
+    trials = Trial.objects.filter(study=study, role=Role.MAIN)
+    checks = Trial.objects.filter(study=study, correct__isnull=False)
     answered = trials.filter(answered_at__isnull=False)
     touched = {"answers": "pk", "participants": "participant", "stimuli": "stimulus"}
     by_rule = answered.exclude(exclusion="").values("exclusion").order_by("exclusion")
@@ -87,14 +88,21 @@ def counts(study: Study) -> dict[str, Any]:
     }
     measured = answered.filter(counted=True, response_ms__isnull=False).values_list("response_ms", flat=True)
     times = np.fromiter(measured.iterator(), dtype=np.int32)
+    checks_right = {
+        role: {"answers": n, "right": right}
+        for role, n, right in checks.values_list("role").annotate(
+            n=Count("pk"), right=Count("pk", filter=Q(correct=True))
+        )
+    }
     people = study.participants.aggregate(
         participants=Count("pk"),
         finished=Count("pk", filter=Q(finished_at__isnull=False)),
         simulated=Count("pk", filter=Q(simulated=True)),
+        screened_out=Count("pk", filter=Q(screened_out_at__isnull=False)),
     )
     return {
         "state": str(study.state),
-        "stimuli": study.stimuli.count(),
+        "stimuli": study.stimuli.main().count(),
         "panel": panel,
         "wanted_answers": study.slots.count(),
         "counted_answers": study.slots.filter(filled=True).count(),
@@ -103,6 +111,8 @@ def counts(study: Study) -> dict[str, Any]:
         "participants": people["participants"],
         "finished_participants": people["finished"],
         "simulated_participants": people["simulated"],
+        "screened_out_participants": people["screened_out"],
+        "checks": checks_right,
         "panels": {state: panels[state] for state in ("full", "partly", "empty")},
         "exclusions": {rule: counted["answers"] for rule, counted in excluded.items()},
         "excluded_by_rule": excluded,

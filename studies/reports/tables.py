@@ -11,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
 from studies import protocols
-from studies.models import Study, Trial
+from studies.models import Role, Study, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,21 +52,27 @@ def answers(study: Study) -> Iterator[Row]:
         "participant__public_id",
         "visit",
         "position",
+        "role",
         "answer",
+        "correct",
         "counted",
         "exclusion",
         "presented_at",
         "answered_at",
         "response_ms",
+        "away_ms",
+        "hidden_count",
+        "blur_count",
         "participant__simulated",
     )
-    for *before, participant, visit, position, answer, counted, exclusion, shown, answered, took, simulated in _read(
-        rows
-    ):
+    for values in _read(rows):
+        *before, participant, visit, position, role, answer, correct, counted, exclusion = values[:12]
+        shown, answered, took, *away, simulated = values[12:]
         server_ms = milliseconds(answered - shown) if answered else None
+        correct = None if correct is None else int(correct)
         yield (
-            *(study.slug, *before, str(participant), visit, position, answer, int(counted), exclusion),
-            *(shown, answered, took, server_ms, int(simulated)),
+            *(study.slug, *before, str(participant), visit, position, role, answer, correct, int(counted), exclusion),
+            *(shown, answered, took, server_ms, *away, int(simulated)),
         )
 
 
@@ -75,25 +81,28 @@ def stimuli(study: Study) -> Iterator[Row]:
     known = protocols.get(study.protocol).known
     counted = Count("trials", filter=Q(trials__counted=True))
     rows = study.stimuli.order_by("number").annotate(n=counted)
-    columns = ("condition__key", "number", "truth", "shown", "digest", "n")
-    for condition, number, truth, shown, digest, n in _read(rows.values_list(*columns)):
+    columns = ("condition__key", "number", "role", "truth", "shown", "digest", "n")
+    for condition, number, role, truth, shown, digest, n in _read(rows.values_list(*columns)):
         extra = (truth.get(name) for name in known)
-        yield study.slug, condition, number, truth["image"], truth["label"], *extra, n, shown, truth, digest
+        yield study.slug, condition, number, role, truth["image"], truth["label"], *extra, n, shown, truth, digest
 
 
 def participants(study: Study) -> Iterator[Row]:
     """One row for each participant who agreed, under a random identifier."""
-    shown, answered = Q(trials__presented_at__isnull=False), Q(trials__answered_at__isnull=False)
+    main, gold = Q(trials__role=Role.MAIN), Q(trials__role=Role.GOLD, trials__answered_at__isnull=False)
+    shown = main & Q(trials__presented_at__isnull=False)
+    answered = main & Q(trials__answered_at__isnull=False)
     people = study.participants.order_by("pk").annotate(
         n_shown=Count("trials", filter=shown),
         n_answered=Count("trials", filter=answered),
         n_counted=Count("trials", filter=Q(trials__counted=True)),
+        n_gold=Count("trials", filter=gold),
+        n_gold_right=Count("trials", filter=gold & Q(trials__correct=True)),
     )
-    columns = ("public_id", "consent__version", "consented_at", "started_at", "finished_at")
-    columns += ("arm__key", "visit", "returns_at")
-    for public_id, *rest, simulated in _read(
-        people.values_list(*columns, "n_shown", "n_answered", "n_counted", "simulated")
-    ):
+    columns = ("public_id", "number", "consent__version", "consent__sha256", "consented_at", "started_at")
+    columns += ("finished_at", "screened_out_at", "arm__key", "visit", "returns_at", "n_shown", "n_answered")
+    columns += ("n_counted", "n_gold", "n_gold_right", "background", "comments")
+    for public_id, *rest, simulated in _read(people.values_list(*columns, "simulated")):
         yield study.slug, str(public_id), *rest, int(simulated)
 
 
@@ -151,7 +160,7 @@ def excluded_answers(study: Study) -> "pd.DataFrame":
     """The answers that do not count: the columns of `counted_answers` but participant, and exclusion, the reason."""
     import pandas as pd
 
-    rows = Trial.objects.filter(study=study, answered_at__isnull=False, counted=False).order_by("pk")
+    rows = Trial.objects.filter(study=study, role=Role.MAIN, answered_at__isnull=False, counted=False).order_by("pk")
     columns = ("stimulus__number", "answer", "stimulus__condition__key", "response_ms", "exclusion")
     found = [
         (*values, float(milliseconds(answered - shown)))
@@ -166,7 +175,7 @@ def stimulus_frame(study: Study) -> "pd.DataFrame":
     import numpy as np
     import pandas as pd
 
-    rows, condition = study.stimuli.order_by("number"), _Codes()
+    rows, condition = study.stimuli.main().order_by("number"), _Codes()
     numbers = np.fromiter((number for (number,) in _read(rows.values_list("number"))), dtype=np.int32)
     arms = np.fromiter((condition.of(key)[0] for key in _read(rows.values_list("condition__key"))), dtype=np.int16)
     table = pd.DataFrame({"stimulus": numbers, "condition": pd.Categorical.from_codes(arms, condition.values)})

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from studies import participation
 from studies.models import Study
 
-from .pages import FORM_AGE, SeeOther, notice, public_page, unknown
+from .pages import FORM_AGE, SeeOther, in_its_language, notice, public_page, unknown
 
 
 @public_page
@@ -28,6 +28,11 @@ def join(request: HttpRequest, link: UUID) -> HttpResponse:
     study = Study.objects.filter(link=link).first()
     if study is None:
         return unknown(request)
+    with in_its_language(study):
+        return _join(request, study)
+
+
+def _join(request: HttpRequest, study: Study) -> HttpResponse:
     if request.method != "POST":
         return _not_joinable(request, study) or _consent(request, study)
     try:

@@ -1,6 +1,7 @@
 """What participants' pages share: headers, and the page that says one thing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
@@ -25,6 +27,16 @@ CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {' '.join(PICTURE_SOURCES)}; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+@contextmanager
+def in_its_language(study: Study) -> Iterator[None]:
+    """The pages' own words in the language of the study's design, where it names one."""
+    if language := study.design.get("language"):
+        with translation.override(language):
+            yield
+    else:
+        yield
 
 
 class SeeOther(HttpResponseRedirect):

@@ -6,23 +6,21 @@ at, so that reload, back and a second tab all lead to the same place.
 """
 
 import re
-from datetime import timedelta
 
 from django.core import signing
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from studies import participation, protocols
-from studies.models import Participant, Study, Trial
+from studies import participation
+from studies.models import Participant, Study
+from studies.participation import Measured, Standing
+from studies.protocols.session import BackgroundForm
 
-from .pages import FORM_AGE, SeeOther, notice, public_page, unknown
-from .pictures import picture_url
+from . import steps
+from .pages import FORM_AGE, SeeOther, in_its_language, notice, public_page, unknown
 
-#: What the form of the instructions is about, where a trial's form names the trial.
-START = "start"
 #: A page's script sends its form with this header and is answered by the next page itself; without a script the answer
 #: is a redirect to it, so that a reload sends nothing twice.
 NEXT_PAGE = "X-Quorum-Page"
@@ -37,115 +35,115 @@ def take(request: HttpRequest, token: str) -> HttpResponse:
     participant = participation.find(token)
     if participant is None:
         return unknown(request)
-    if request.method != "POST":
-        return _current_page(request, participant)
+    with in_its_language(participant.study):
+        return _sent(request, participant) if request.method == "POST" else _current_page(request, participant)
+
+
+# --- forms ------------------------------------------------------------------------------------------------------------
+
+
+def _sent(request: HttpRequest, participant: Participant) -> HttpResponse:
     try:
-        about = _form_signer(participant).unsign(request.POST.get("trial", ""), max_age=FORM_AGE)
+        about = steps.signer(participant).unsign(request.POST.get("trial", ""), max_age=FORM_AGE)
     except signing.SignatureExpired:
         return _refusal(request, participant, _("This page was open for too long, so nothing was stored."))
     except signing.BadSignature:
         return _refusal(request, participant, _("This form does not belong to this page, so nothing was stored."))
-    if about == START:
-        try:
-            participation.start(participant)
-        except participation.TooEarly:
-            return _come_back(request, participant, status=403)
-        return _onward(request, participant)
-    value, response_ms = request.POST.get("answer", ""), _milliseconds(request.POST.get("response_ms", ""))
+    step, _colon, trial_id = about.partition(":")
     try:
-        participation.answer(participant, int(about), value, response_ms=response_ms)
+        return FORMS[step](request, participant, trial_id)
+    except participation.TooEarly:
+        return steps.come_back(request, participant, status=403)
     except participation.StudyClosed:
         return _closed(request, participant, _("It closed before this answer arrived, so this one was not stored."))
     except participation.AnswerRefused as refusal:
         return _refusal(request, participant, str(refusal))
+
+
+def _background(request: HttpRequest, participant: Participant, _trial_id: str) -> HttpResponse:
+    form = BackgroundForm(request.POST, participant.study.design["questions"])
+    if participant.background is None:
+        if not form.is_valid():
+            return steps.questions(request, participant, form, status=400)
+        participation.tell_background(participant, form.said())
     return _onward(request, participant)
 
 
-def _onward(request: HttpRequest, participant: Participant) -> HttpResponse:
+def _start(request: HttpRequest, participant: Participant, _trial_id: str) -> HttpResponse:
+    return _onward(request, participant, participation.start(participant))
+
+
+def _answer(request: HttpRequest, participant: Participant, trial_id: str) -> HttpResponse:
+    measured = Measured(*(_count(request.POST, name) for name in Measured.__dataclass_fields__))
+    given = participation.answer(participant, int(trial_id), request.POST.get("answer", ""), measured=measured)
+    return _onward(request, participant, given.standing)
+
+
+def _feedback_read(request: HttpRequest, participant: Participant, trial_id: str) -> HttpResponse:
+    return _onward(request, participant, participation.leave_feedback(participant, int(trial_id)))
+
+
+def _comments(request: HttpRequest, participant: Participant, _trial_id: str) -> HttpResponse:
+    participation.comment(
+        participant, request.POST.get("comments", "").replace("\x00", "").strip()[: steps.LONGEST_COMMENT]
+    )
+    return _onward(request, participant)
+
+
+#: By what a form is about.
+FORMS = {
+    steps.QUESTIONS: _background,
+    steps.START: _start,
+    steps.TRIAL: _answer,
+    steps.FEEDBACK: _feedback_read,
+    steps.COMMENTS: _comments,
+}
+
+
+def _onward(request: HttpRequest, participant: Participant, standing: Standing | None = None) -> HttpResponse:
     """To the page the participant is at now."""
     if NEXT_PAGE not in request.headers:
         return SeeOther(request.path)
-    participant.refresh_from_db()
-    return _current_page(request, participant)
+    return _page(request, standing) if standing else _current_page(request, participant)
+
+
+def _count(data: QueryDict, name: str) -> int | None:
+    """What a page measured; None where it sent nothing, or something that cannot be a measurement."""
+    text = data.get(name, "")
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > LONGEST_RESPONSE_MS:
+        return None
+    return int(text)
+
+
+# --- pages ------------------------------------------------------------------------------------------------------------
 
 
 def _current_page(request: HttpRequest, participant: Participant) -> HttpResponse:
-    study = participant.study
-    if participant.finished_at:
-        return _thanks(request, participant)
+    if participant.started_at is None or participant.returns_at or participant.finished_at:
+        return _page(request, Standing.without_trials(participant))
+    return _page(request, participation.arrive(participant))
+
+
+def _page(request: HttpRequest, standing: Standing) -> HttpResponse:
+    """The one page of this moment, by what has happened and what has not."""
+    person, study = standing.person, standing.study
+    if person.screened_out_at or person.finished_at:
+        if study.design["comments"] and person.comments is None and participation.answers_given(person):
+            return steps.comments(request, person)
+        return steps.thanks(request, person)
     if study.state == Study.State.CLOSED:
-        return _closed(request, participant)
-    if participant.returns_at:
-        return _between_visits(request, participant)
-    if participant.started_at is None:
-        return _instructions(request, participant) if study.state == Study.State.OPEN else _paused(request, study)
-    if trial := participation.current_trial(participant):
-        return _trial(request, participant, trial)
-    participant.refresh_from_db(fields=["finished_at", "returns_at"])
-    if participant.returns_at:
-        return _between_visits(request, participant)
-    return _thanks(request, participant) if participant.finished_at else _paused(request, study)
-
-
-def _between_visits(request: HttpRequest, participant: Participant) -> HttpResponse:
-    if participant.returns_at > timezone.now():
-        return _come_back(request, participant)
-    if participant.study.state != Study.State.OPEN:
-        return _paused(request, participant.study)
-    return _instructions(request, participant)
-
-
-def _come_back(request: HttpRequest, participant: Participant, *, status: int = 200) -> HttpResponse:
-    """When the next visit may begin, by the server's clock, and the way back: this very address."""
-    # Rounded up to the minute, so that whoever comes at the time it says is not too early.
-    when = timezone.localtime(participant.returns_at) + timedelta(minutes=1)
-    context = {
-        "study": participant.study,
-        "code": participant.completion_code,
-        "when": when,
-        "zone": when.tzname(),
-        "address": request.build_absolute_uri(request.path),
-    }
-    return render(request, "participant/come_back.html", context, status=status)
-
-
-def _instructions(request: HttpRequest, participant: Participant) -> HttpResponse:
-    study = participant.study
-    _, total = participation.progress(participant)
-    context = {
-        "page": "participant/instructions.html",
-        "study": study,
-        "total": total,
-        "again": participant.returns_at is not None,
-        "form": _form_signer(participant).sign(START),
-    }
-    return render(request, _template(study), context)
-
-
-def _trial(request: HttpRequest, participant: Participant, trial: Trial) -> HttpResponse:
-    """Of the stimulus only `shown` goes to the page; the rest of it stays here."""
-    study, shown = participant.study, trial.stimulus.shown
-    protocol = protocols.get(study.protocol)
-    answered, total = participation.progress(participant)
-    upcoming = participation.upcoming_trial(participant)
-    context = {
-        "page": "participant/trial.html",
-        "study": study,
-        "shown": shown,
-        "choices": protocol.choices(study.design, shown),
-        "answered": answered,
-        "number": answered + 1,
-        "total": total,
-        "form": _form_signer(participant).sign(str(trial.pk)),
-        "ahead": [picture_url(name) for name in protocol.pictures(upcoming.stimulus.shown)] if upcoming else [],
-    }
-    return render(request, _template(study), context)
-
-
-def _thanks(request: HttpRequest, participant: Participant) -> HttpResponse:
-    answered = participation.answers_given(participant)
-    context = {"study": participant.study, "participant": participant, "answered": answered}
-    return render(request, "participant/thanks.html", context)
+        return _closed(request, person)
+    if person.returns_at and person.returns_at > timezone.now():
+        return steps.come_back(request, person)
+    if person.started_at is None or person.returns_at:
+        if study.state != Study.State.OPEN:
+            return _paused(request, study)
+        if person.background is None and study.design["questions"]:
+            return steps.questions(request, person)
+        return steps.instructions(request, person)
+    if standing.feedback:
+        return steps.feedback(request, standing)
+    return steps.trial(request, standing) if standing.shown else _paused(request, study)
 
 
 def _paused(request: HttpRequest, study: Study) -> HttpResponse:
@@ -164,18 +162,3 @@ def _refusal(request: HttpRequest, participant: Participant, text: str) -> HttpR
     again = _("Your earlier answers are safe. Please go on from the page you are at.")
     heading = _("That did not work")
     return notice(request, participant.study, heading, text, again, status=400, onward=request.path)
-
-
-def _template(study: Study) -> str:
-    return f"protocols/{study.protocol}.html"
-
-
-def _form_signer(participant: Participant) -> signing.TimestampSigner:
-    return signing.TimestampSigner(salt=f"studies.take:{participant.public_id}")
-
-
-def _milliseconds(text: str) -> int | None:
-    """The response time a page measured; None where it sent none, or something that cannot be one."""
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > LONGEST_RESPONSE_MS:
-        return None
-    return int(text)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from studies import protocols
 from studies.errors import StudyError
-from studies.models import Condition, Stimulus, Study
+from studies.models import Condition, Role, Stimulus, Study
 from studies.protocols import DesignError, StimulusSpec
 
 from . import doorbell
@@ -97,7 +97,7 @@ def _run(study: Study, executor: Executor, progress: Progress | None) -> None:
     bench = Bench(study, executor, progress)
     try:
         specs = list(protocol.stimuli(study.design, bench))
-        if not specs:
+        if not any(spec.role == Role.MAIN for spec in specs):
             raise StudyError("the design gives no stimuli")
     except (StudyError, DesignError) as error:
         _give_up(study, str(error))
@@ -126,11 +126,14 @@ def _write(study: Study, specs: Iterable[StimulusSpec], report: dict, version: i
             if spec.condition not in conditions:
                 conditions[spec.condition] = Condition.objects.create(study=row, key=spec.condition)
             content = {"condition": spec.condition, "shown": spec.shown, "truth": spec.truth}
+            if spec.role != Role.MAIN:
+                content["role"] = spec.role
             rows.append(
                 Stimulus(
                     study=row,
                     condition=conditions[spec.condition],
                     number=number,
+                    role=spec.role,
                     digest=digest(content),
                     shown=spec.shown,
                     truth=spec.truth,

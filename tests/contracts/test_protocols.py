@@ -13,11 +13,11 @@ from django.urls import reverse
 
 from studies import lifecycle, participation, protocols
 from studies.catalogue import catalogue
-from studies.models import Study, Trial
+from studies.models import Participant, Study, Trial
 from studies.reports import results, tables
 from studies.workbench.recipes import digest
 from tests.bench import CLASSES, MadeUpBench, made_up_study
-from tests.examples import EXAMPLES, PLANTED, Planted
+from tests.examples import EXAMPLES, PLANTED, SESSION, Planted
 from tests.factories import make_classifier, make_image_set
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def opened(kind: protocols.Protocol, **design) -> Study:
     return study
 
 
-def first_trial(study: Study) -> tuple[participation.Participant, str, Trial]:
+def first_trial(study: Study) -> tuple[Participant, str, Trial]:
     person, token = participation.enrol(study, consent=participation.current_consent(study))
     participation.start(person)
     return person, token, participation.current_trial(person)
@@ -56,7 +56,9 @@ def test_every_protocol_has_an_example_and_a_planted_effect():
 
 @pytest.mark.parametrize("example", [False, True])
 def test_design_to_form_to_design_is_the_identity(kind, classifier, example):
-    design = kind.clean({"classifier": classifier, **(EXAMPLES[kind.key] if example else {})}, catalogue=catalogue())
+    design = kind.clean(
+        {"classifier": classifier, **(EXAMPLES[kind.key] | SESSION if example else {})}, catalogue=catalogue()
+    )
     assert json.loads(json.dumps(design)) == design
     assert kind.clean(design, catalogue=catalogue()) == design
     # What a browser sends when the form is shown filled in, and sent as it is.
@@ -69,7 +71,7 @@ def test_design_to_form_to_design_is_the_identity(kind, classifier, example):
 
 def test_the_example_differs_from_the_default_in_every_setting(kind, classifier):
     default = kind.clean({"classifier": classifier}, catalogue=catalogue())
-    example = kind.clean({"classifier": classifier, **EXAMPLES[kind.key]}, catalogue=catalogue())
+    example = kind.clean({"classifier": classifier, **EXAMPLES[kind.key], **SESSION}, catalogue=catalogue())
     assert [name for name in default if default[name] == example[name]] == ["classifier"]
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,23 +47,28 @@ class Installation:
 
     def rows(self, query: str) -> list[tuple]:
         """What the database answers, whatever the processes are doing."""
+        with closing(self._connect()) as connection:
+            return connection.execute(query).fetchall()
+
+    def change(self, statement: str) -> None:
+        """Something that no page does, such as time that passes."""
+        with closing(self._connect()) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+    def _connect(self):
         import psycopg
 
         if self.engine == "sqlite":
-            connection = sqlite3.connect(self.folder / "quorum.sqlite3", timeout=30)
-        else:
-            connection = psycopg.connect(self.environment["DATABASE_URL"])
-        try:
-            return connection.execute(query).fetchall()
-        finally:
-            connection.close()
+            return sqlite3.connect(self.folder / "quorum.sqlite3", timeout=30)
+        return psycopg.connect(self.environment["DATABASE_URL"], connect_timeout=5)
 
 
 @contextmanager
-def installed(engine: str, folder: Path) -> Iterator[Installation]:
-    """An empty installation that is gone afterwards."""
-    environment = {"DATA_DIR": str(folder), "SECRET_KEY": "tests only", "DATABASE_URL": "", "BROKER_URL": ""}
-    if engine == "sqlite":
+def installed(engine: str, folder: Path, database: str = "") -> Iterator[Installation]:
+    """An empty installation that is gone afterwards; `database`: the address of an empty one, instead of one made."""
+    environment = {"DATA_DIR": str(folder), "SECRET_KEY": "tests only", "DATABASE_URL": database, "BROKER_URL": ""}
+    if engine == "sqlite" or database:
         yield Installation(engine, environment)
         return
     name = f"quorum_{uuid.uuid4().hex[:12]}"

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "how-to" / "add-a-protocol
 @pytest.fixture
 def added(tmp_path, monkeypatch, settings_templates):
     """The protocol of the page, beside the others while the test runs."""
-    named = re.findall(r"^`(\S+)`.*?^```\w+\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    named = re.findall(r"^`([^`\s]+)`.*?^```\w+\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     for name, content in named:
         path = tmp_path / name
         path.parent.mkdir(parents=True)

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from studies import lifecycle
 from studies.models import Study
+from studies.protocols.session import SessionForm
 from tests.factories import CLASSES, make_classifier, make_image_set, make_study, open_study
 from tests.staff import researcher, said, staff, text
 
@@ -70,7 +71,10 @@ def test_the_second_step_makes_a_draft(design):
     assert said(response) == ["Cats & dogs is a draft now. Prepare it next."]
     assert (study.slug, study.title, study.state) == ("cats", "Cats & dogs", Study.State.DRAFT)
     assert study.owner == response.context["user"]
-    assert study.design == {
+    session = {name: field.initial for name, field in SessionForm.base_fields.items()}
+    # A switch that is not sent is off.
+    assert study.design == session | {
+        "reopen_screened": False,
         "classifier": "net",
         "answers_per_stimulus": 5,
         "threshold": 4,

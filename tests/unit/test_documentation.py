@@ -8,6 +8,7 @@ import pytest
 from django.core.management import get_commands
 
 from studies import protocols
+from studies.protocols.session import SessionForm
 
 ROOT = Path(__file__).parent.parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -40,8 +41,12 @@ def test_every_command_is_documented():
 def test_every_design_field_is_documented(key):
     form = protocols.get(key).form(catalogue=protocols.Catalogue({}))
     page = (REFERENCE / "commands.md").read_text()
-    section = page.partition(f"## The design of `{key}`")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == set(form.fields)
+    shared, own = (
+        set(re.findall(r"^\| `(\w+)`", page.partition(f"## {title}")[2].partition("\n## ")[0], re.MULTILINE))
+        for title in ("What every design can add", f"The design of `{key}`")
+    )
+    assert shared == set(SessionForm.base_fields)
+    assert own == set(form.fields) - shared
 
 
 def test_links_between_pages_lead_somewhere():

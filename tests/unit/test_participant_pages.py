@@ -130,8 +130,8 @@ def test_the_trial_of_an_older_tab_cannot_answer_the_current_one(visitor):
 
 
 def tampered(form):
-    number, rest = form["trial"].split(":", 1)
-    return {"trial": f"{int(number) + 1}:{rest}"}
+    step, number, rest = form["trial"].split(":", 2)
+    return {"trial": f"{step}:{int(number) + 1}:{rest}"}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,9 @@
 """What participants' pages, headers and pictures tell, and what they must not."""
 
-import gzip
 import io
-from pathlib import Path
 
 import lxml.html
 import pytest
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.urls import reverse
 from PIL import Image
@@ -176,19 +173,6 @@ def test_nothing_but_pictures_of_studies_is_served(client):
 def test_a_name_around_a_picture_is_not_found(client, around):
     path = "/pictures/" + around.format(stored_picture()).replace("?", "%3f").replace("\n", "%0a")
     assert client.get(path).status_code == 404
-
-
-# --- size -------------------------------------------------------------------------------------------------------------
-
-
-def test_a_trials_page_with_its_script_and_style_is_under_thirty_kilobytes():
-    visitor = Visitor(open_study()).begin()
-    page = visitor.get()
-    parts = [page.content]
-    for url in lxml.html.fromstring(page.content).xpath("//script/@src | //link/@href"):
-        parts.append((Path(settings.BASE_DIR) / url.removeprefix("/")).read_bytes())
-    assert len(parts) == 4
-    assert sum(len(gzip.compress(part)) for part in parts) < 30_000
 
 
 # --- sizes of pictures ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from studies import lifecycle, participation
 from studies.errors import StudyError
 from studies.models import Slot, Study
+from studies.protocols.session import SessionForm
 from studies.workbench.recipes import digest
 from tests.factories import make_classifier, make_image_set, make_study, open_study
 
@@ -31,7 +32,8 @@ def create(tmp_path, design, slug: str = "study", protocol: str = "rectified_lab
 def test_a_design_is_stored_complete(tmp_path, design):
     study = create(tmp_path, design | {"trials_per_participant": 10})
     assert study.state == State.DRAFT
-    assert study.design == {
+    session = {name: field.initial for name, field in SessionForm.base_fields.items()}
+    assert study.design == session | {
         "classifier": "net",
         "answers_per_stimulus": 5,
         "threshold": 4,

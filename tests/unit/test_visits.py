@@ -12,6 +12,7 @@ from studies import lifecycle, participation, visits
 from studies.models import Participant, Stimulus, Study, Trial
 from studies.reports import columns, results, tables
 from studies.simulation import age
+from studies.views import steps
 from tests.bench import made_up_study
 
 pytestmark = pytest.mark.django_db
@@ -112,9 +113,7 @@ def lxml_form(response) -> str:
 
 
 def participation_form(person) -> str:
-    from studies.views.taking import START, _form_signer
-
-    return _form_signer(person).sign(START)
+    return steps.signer(person).sign(steps.START)
 
 
 def test_in_separate_groups_nobody_comes_back_and_groups_fill_evenly():

@@ -41,4 +41,6 @@ class Command(StudyCommand):
         tables, _galleries = protocols.get(study.protocol).prepared(study.preparation)
         for table in tables:
             self.say("\n".join([*lines(table), ""]))
-        self.say(f"{study.slug} is ready: {study.stimuli.count()} stimuli. Next: manage.py open_study {study.slug}")
+        self.say(
+            f"{study.slug} is ready: {study.stimuli.main().count()} stimuli. Next: manage.py open_study {study.slug}"
+        )

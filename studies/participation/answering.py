@@ -1,0 +1,257 @@
+"""Answering: what people say is stored when they say it, and the first time stands."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from studies import protocols, visits
+from studies.errors import StudyError
+from studies.models import Participant, Role, Slot, Study, Trial
+
+from .claiming import held_firmly, hold, locked, present_next
+from .retrying import Conflict, retried
+from .standing import Standing, stand
+
+#: Why answers of a person do not count whose checks went wrong too often.
+SCREENED_OUT = "screened out"
+LATE = "late"
+
+
+class AnswerRefused(StudyError):
+    """The answer was not stored; the message says why."""
+
+
+class TooEarly(AnswerRefused):
+    """The next visit cannot begin yet: the washout is not over."""
+
+
+class StudyClosed(AnswerRefused):
+    """The answer came after the study closed."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a page measured of an answer; None where it did not."""
+
+    response_ms: int | None = None
+    away_ms: int | None = None
+    hidden_count: int | None = None
+    blur_count: int | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of an answer, and where the participant stands now.
+
+    `repeated`: it had been given before, and the first one stands.
+    """
+
+    trial: Trial
+    repeated: bool
+    standing: Standing
+
+
+# --- where somebody is ------------------------------------------------------------------------------------------------
+
+
+def arrive(participant: Participant) -> Standing:
+    """Where this participant is, with a trial on their screen where there is one for them.
+
+    Coming back continues the same trial; whoever is shown one holds a slot of it where there still is one.  Nothing is
+    written where nothing has to be: `participant` must have been read just now.
+    """
+    standing = stand(participant)
+    if not standing.goes_on or standing.feedback or (standing.shown and held_firmly(standing.shown)):
+        return standing
+    return _arrive(participant)
+
+
+@retried
+def _arrive(participant: Participant) -> Standing:
+    standing = stand(locked(participant))
+    if standing.shown and standing.goes_on:
+        hold(standing.shown)
+    present_next(standing)
+    return standing
+
+
+def current_trial(participant: Participant) -> Trial | None:
+    """The trial this participant is at; None when they are done, or the study gives out nothing more."""
+    return _arrive(participant).shown
+
+
+def upcoming_trial(participant: Participant) -> Trial | None:
+    """The trial kept ready after the current one, so that its picture can be loaded ahead."""
+    ready = stand(participant).ready
+    return ready[0] if ready else None
+
+
+def progress(participant: Participant) -> tuple[int, int]:
+    """How many trials this participant has answered in this visit, and how many they will be shown at most."""
+    tally = stand(participant).tally
+    return tally.answered, tally.total
+
+
+def answers_given(participant: Participant) -> int:
+    """How many trials this participant has answered, in all visits together."""
+    return Trial.objects.filter(participant=participant, answered_at__isnull=False).exclude(role=Role.PRACTICE).count()
+
+
+# --- before and after the trials --------------------------------------------------------------------------------------
+
+
+def tell_background(participant: Participant, said: Mapping[str, str]) -> None:
+    """Keep what somebody says about themselves, by question; the first time stands."""
+    Participant.objects.filter(pk=participant.pk, background__isnull=True).update(background=dict(said))
+    participant.refresh_from_db(fields=["background"])
+
+
+@retried
+def start(participant: Participant) -> Standing:
+    """Leave the instructions and be given the first stimulus of this visit.
+
+    Between two visits this begins the next one; TooEarly, with nothing changed, while the washout is not over.
+    """
+    person = locked(participant)
+    if person.returns_at and person.study.state == Study.State.OPEN and not visits.begin_next(person):
+        raise TooEarly(_("It is too early for your next visit."))
+    if person.started_at is None:
+        person.started_at = timezone.now()
+        Participant.objects.filter(pk=person.pk).update(started_at=person.started_at)
+    standing = stand(person)
+    present_next(standing)
+    return standing
+
+
+@retried
+def leave_feedback(participant: Participant, trial_id: int) -> Standing:
+    """Go on from the feedback to a practice trial."""
+    person = locked(participant)
+    practice = Trial.objects.filter(pk=trial_id, participant=person, role=Role.PRACTICE, answered_at__isnull=False)
+    practice.filter(feedback_seen_at=None).update(feedback_seen_at=timezone.now())
+    standing = stand(person)
+    present_next(standing)
+    return standing
+
+
+def comment(participant: Participant, text: str) -> None:
+    """Keep what somebody has to say in the end; the first time stands, and nothing is a thing to say."""
+    Participant.objects.filter(pk=participant.pk, comments=None).update(comments=text)
+    participant.refresh_from_db(fields=["comments"])
+
+
+# --- the trials -------------------------------------------------------------------------------------------------------
+
+
+@retried
+def answer(
+    participant: Participant,
+    trial_id: int,
+    value: str,
+    *,
+    response_ms: int | None = None,
+    measured: Measured | None = None,
+) -> Answered:
+    """Store an answer and show the next stimulus.
+
+    The first answer to a trial stands; every repeat changes nothing.  An answer whose slot went to somebody else, or
+    that the protocol does not accept, is kept with its reason and does not count.  Raises AnswerRefused for an answer
+    that is not offered, a trial that is not this participant's, and a closed study.
+    """
+    standing = stand(locked(participant))
+    trial = standing.shown
+    if trial is None or trial.pk != trial_id:
+        trial = _earlier(standing.person, trial_id)
+        if trial.answered_at:
+            present_next(standing)
+            return Answered(trial, True, standing)
+    study = standing.study
+    if study.state not in (Study.State.OPEN, Study.State.PAUSED):
+        raise StudyClosed(_("This study is closed: it takes no more answers."))
+    protocol = protocols.get(study.protocol)
+    if value not in {choice.value for choice in protocol.choices(study.design, trial.stimulus.shown)}:
+        raise AnswerRefused(_("Please choose one of the answers offered."))
+    _store(trial, value, measured or Measured(response_ms), protocol.exclusion)
+    standing.shown = None
+    if trial.role == Role.PRACTICE:
+        standing.tally.practised += 1
+        standing.feedback = trial
+    else:
+        standing.tally.answered += 1
+        standing.tally.wrong += trial.correct is False
+    _screen(standing)
+    present_next(standing)
+    return Answered(trial, False, standing)
+
+
+def _earlier(person: Participant, trial_id: int) -> Trial:
+    trials = Trial.objects.filter(pk=trial_id, participant=person, presented_at__isnull=False)
+    trial = trials.select_related("stimulus").first()
+    if trial is None:
+        raise AnswerRefused(_("This page does not belong to you."))
+    trial.participant, trial.study = person, person.study
+    return trial
+
+
+def _store(trial: Trial, value: str, measured: Measured, exclusion_of) -> None:
+    trial.answer, trial.answered_at = value, timezone.now()
+    for name in ("response_ms", "away_ms", "hidden_count", "blur_count"):
+        setattr(trial, name, getattr(measured, name))
+    if trial.role == Role.MAIN:
+        server_ms = round((trial.answered_at - trial.presented_at).total_seconds() * 1000)
+        trial.exclusion = exclusion_of(trial.study.design, value, server_ms) or _fill(trial)
+        trial.counted = not trial.exclusion
+        if trial.exclusion:
+            Slot.objects.filter(holder=trial, filled=False).update(holder=None, leased_until=None)
+    else:
+        trial.correct = value == trial.stimulus.truth["expected"]
+    stored = ["answer", "answered_at", "response_ms", "away_ms", "hidden_count", "blur_count"]
+    values = {name: getattr(trial, name) for name in [*stored, "counted", "exclusion", "correct"]}
+    if not Trial.objects.filter(pk=trial.pk, answered_at=None).update(**values):
+        raise Conflict
+
+
+def _fill(trial: Trial) -> str:
+    """Fill the slot the trial holds, or another free one of its stimulus; the reason where there is none."""
+    for _attempt in range(2):
+        if Slot.objects.filter(holder=trial).update(filled=True, leased_until=None):
+            return ""
+        if not hold(trial):
+            return LATE
+    raise Conflict
+
+
+# --- people whose answers do not count --------------------------------------------------------------------------------
+
+
+def _screen(standing: Standing) -> None:
+    """Screen somebody out as soon as they can no longer answer enough of a visit's gold right."""
+    design, person = standing.study.design, standing.person
+    if design["gold_rate"] is None or person.screened_out_at:
+        return
+    # A rate such as 0.7 of 10 is 7, however it is rounded on its way.
+    if standing.tally.wrong <= math.floor(design["gold"] * (1 - design["gold_rate"]) + 1e-9):
+        return
+    person.screened_out_at = person.finished_at = timezone.now()
+    Participant.objects.filter(pk=person.pk).update(
+        screened_out_at=person.screened_out_at, finished_at=person.finished_at
+    )
+    release(person, standing.ready)
+    standing.ready.clear()
+    if design["reopen_screened"]:
+        uncount(person, SCREENED_OUT)
+
+
+def release(person: Participant, ready: list[Trial]) -> None:
+    """Give back the places somebody holds and has not filled."""
+    Trial.objects.filter(pk__in=[trial.pk for trial in ready]).update(released_at=timezone.now())
+    Slot.objects.filter(holder__participant=person, filled=False).update(holder=None, leased_until=None)
+
+
+def uncount(person: Participant, exclusion: str) -> int:
+    """Keep somebody's answers, but count none of them: their slots open again.  Returns how many that are."""
+    Slot.objects.filter(holder__participant=person).update(holder=None, leased_until=None, filled=False)
+    return Trial.objects.filter(participant=person, counted=True).update(counted=False, exclusion=exclusion)

@@ -1,0 +1,159 @@
+"""Where a participant stands: read in two queries, whatever the size of the study."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, Max, Q
+
+from studies import allocation
+from studies.models import Participant, Role, Slot, Stimulus, Study, Trial
+
+
+@dataclass
+class Tally:
+    """What a participant has been given: practice in all, the rest in their present visit."""
+
+    person: Participant
+    #: The highest position so far, over all visits.
+    position: int = 0
+    practice: int = 0
+    gold: int = 0
+    main: int = 0
+    #: Of gold and main trials, how many are answered; of practice ones too.
+    answered: int = 0
+    practised: int = 0
+    #: Gold trials answered wrong.
+    wrong: int = 0
+    #: Main trials by condition.
+    met: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def design(self) -> Mapping[str, Any]:
+        return self.person.study.design
+
+    @cached_property
+    def most(self) -> int:
+        """How many main trials this visit has at most."""
+        reach = self.person.study.reach
+        return min(self.design["trials_per_participant"], reach.get(str(self.person.arm_id or "all"), 0))
+
+    @property
+    def total(self) -> int:
+        """How many trials this visit has at most, practice left out."""
+        return self.most + self.design["gold"]
+
+    def next_role(self) -> str | None:
+        """What the next trial is; None where the participant had all of their visit."""
+        if self.person.visit == 1 and self.practice < self.design["practice"]:
+            return Role.PRACTICE
+        study, place = self.person.study, self.gold + self.main + 1
+        places = {"number": self.person.number, "visit": self.person.visit, "seed": self.design["seed"]}
+        if self.design["gold"] and place in allocation.gold_places(self.total, self.design["gold"], **places):
+            return Role.GOLD
+        return Role.MAIN if self.main < self.design["trials_per_participant"] and study.reach else None
+
+    def shares(self) -> dict[int, int]:
+        """The conditions a main trial can be of, with the number of their stimuli."""
+        if self.person.arm_id:
+            return {self.person.arm_id: 1}
+        return {int(key): n for key, n in self.person.study.reach.items() if key != "all"}
+
+    def add(self, role: str, condition: int) -> None:
+        """Count one more trial."""
+        self.position += 1
+        if role == Role.PRACTICE:
+            self.practice += 1
+        elif role == Role.GOLD:
+            self.gold += 1
+        else:
+            self.main += 1
+            self.met[condition] += 1
+
+
+@dataclass
+class Standing:
+    """A participant, the trials they are at, and what they have been given."""
+
+    person: Participant
+    #: The trial on the screen.
+    shown: Trial | None
+    #: The trials kept ready as the next, in order.
+    ready: list[Trial]
+    #: The practice trial whose feedback is still to be read.
+    feedback: Trial | None
+    tally: Tally
+
+    @classmethod
+    def without_trials(cls, person: Participant) -> "Standing":
+        """Of somebody who is at none: before they start, between visits, or done."""
+        return cls(person, None, [], None, Tally(person))
+
+    @property
+    def study(self) -> Study:
+        return self.person.study
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether this participant can be given a trial now."""
+        person = self.person
+        at_work = person.started_at and not (person.finished_at or person.returns_at)
+        return bool(at_work and self.study.state == Study.State.OPEN)
+
+
+def stand(person: Participant) -> Standing:
+    """Where the participant stands; `person` as read just now, with study and arm."""
+    tally, shown, feedback, ready = Tally(person), None, None, []
+    here = Q(visit=person.visit, released_at=None)
+    counts = (
+        Trial.objects.filter(participant=person)
+        .values_list("role", "stimulus__condition")
+        .annotate(
+            n=Count("pk", filter=here),
+            n_answered=Count("answered_at", filter=here),
+            n_wrong=Count("pk", filter=here & Q(correct=False)),
+            last=Max("position"),
+        )
+    )
+    for role, condition, n, answered, wrong, position in counts.order_by():
+        tally.position = max(tally.position, position)
+        if role == Role.PRACTICE:
+            tally.practice, tally.practised = n, answered
+        else:
+            tally.answered += answered
+            if role == Role.GOLD:
+                tally.gold, tally.wrong = tally.gold + n, tally.wrong + wrong
+            else:
+                tally.main += n
+                tally.met[condition] += n
+    for trial in _open_trials(person):
+        trial.participant, trial.study = person, person.study
+        if trial.answered_at:
+            feedback = trial
+        elif trial.presented_at:
+            shown = shown or trial
+        else:
+            ready.append(trial)
+    return Standing(person, shown, ready, feedback, tally)
+
+
+def _open_trials(person: Participant) -> Iterable[Trial]:
+    """Those not answered yet, and practice whose feedback is still to be read, with stimulus and slot."""
+    unread = Q(role=Role.PRACTICE, feedback_seen_at=None)
+    trials = Trial.objects.filter(Q(answered_at=None) | unread, participant=person, released_at=None)
+    return trials.select_related("stimulus", "slot").order_by("position")
+
+
+def slot_of(trial: Trial) -> Slot | None:
+    """The slot a trial holds, as it was read."""
+    return getattr(trial, "slot", None)
+
+
+def reach(study: Study) -> dict[str, int]:
+    """At most how many stimuli somebody meets in a visit, by condition and in all: one of each family."""
+    alone, stimuli = Q(family=""), Stimulus.objects.filter(study=study).main().order_by()
+    number = Count("pk", filter=alone) + Count("family", distinct=True, filter=~alone)
+    by_condition = stimuli.values("condition").annotate(n=number).values_list("condition", "n")
+    return {"all": stimuli.aggregate(n=number)["n"], **{str(key): n for key, n in by_condition.order_by("condition")}}

@@ -1,0 +1,76 @@
+"""A crowd before the real pages fills every panel exactly, loses nothing, and the test can tell when it does not.
+
+Larger crowds, and harder ones, are a command: `python -m benchmarks.crowd`.
+"""
+
+import asyncio
+from contextlib import contextmanager
+from random import Random
+
+import psycopg
+import pytest
+
+from tests import reachable
+from tests.services.counting import harm
+from tests.services.serving import Server
+from tests.services.throng import Habits, Throng
+
+pytestmark = pytest.mark.services
+
+
+@contextmanager
+def served(installation, tmp_path, *options: str, **serving):
+    """The link of an open study, and the server that shows it."""
+    done = installation.run("-m", "tests.services.opening", *options)
+    assert done.returncode == 0, done.stderr
+    with Server(installation.environment, tmp_path / "log", workers=4, **serving) as server:
+        yield done.stdout.strip(), server
+
+
+def go(throng: Throng) -> dict:
+    asyncio.run(throng.run())
+    return {
+        **harm(throng.installation, throng.ledger, full=True),
+        **({"errors": e} if (e := throng.ledger.errors) else {}),
+    }
+
+
+def test_a_crowd_over_http_fills_every_panel_exactly_with_distinct_people(installation, tmp_path):
+    with served(installation, tmp_path, "--stimuli", "24", "--each", "12") as (link, server):
+        throng = Throng(installation, server.port, link, at_once=16)
+        assert go(throng) == {}
+        assert len(throng.ledger.acknowledged) >= 24 * 5
+
+
+def test_no_acknowledged_answer_is_lost_when_four_processes_and_all_connections_are_cut_at_once(installation, tmp_path):
+    with served(installation, tmp_path, "--stimuli", "60", "--each", "20") as (link, server):
+        killed = []
+
+        async def disturb(dice: Random) -> None:
+            await asyncio.sleep(dice.uniform(0.2, 0.5) if not killed else 5)
+            killed.append(server.kill_children())
+            await asyncio.to_thread(cut_connections, installation)
+
+        throng = Throng(installation, server.port, link, at_once=16, patient=True, disturb=disturb)
+        assert go(throng) == {}
+        assert killed[0] == 4
+        assert throng.failures
+
+
+def cut_connections(installation) -> None:
+    """Whoever is connected to the database is no more; SQLite has no server to lose."""
+    if installation.engine == "postgresql":
+        name = psycopg.conninfo.conninfo_to_dict(installation.environment["DATABASE_URL"])["dbname"]
+        with reachable.postgresql() as server:
+            server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+def test_without_what_protects_it_the_same_crowd_does_harm(installation, tmp_path):
+    """PostgreSQL without lock and constraints; SQLite, whose writers queue anyway, without the queue."""
+    application = {"postgresql": "tests.services.harmed:unlocked()", "sqlite": "tests.services.harmed:deferred()"}
+    options = ["--stimuli", "20", "--panel", "12", "--each", "20", "--without-constraints"]
+    with served(installation, tmp_path, *options, application=application[installation.engine]) as (link, server):
+        # Both tabs of everybody come back at once, again and again.
+        habits = Habits(two_tabs=1)
+        throng = Throng(installation, server.port, link, at_once=16, habits=habits, pauses=0.1, seconds=15)
+        assert go(throng).keys() - {"not_exactly_full"}
