@@ -190,6 +190,11 @@ def nasty(dice: Random) -> str:
     )
 
 
+def written(dice: Random) -> str:
+    """A nasty text as far as it can be sent: half a character cannot."""
+    return nasty(dice).encode("utf-8", "replace").decode()
+
+
 def mangled(dice: Random, data: bytes) -> bytes:
     """The bytes with a few things wrong: flipped, cut, repeated, or numbers made huge."""
     spoilt = bytearray(data)

@@ -29,7 +29,7 @@ from tests.archives import packed, uploaded
 from tests.factories import make_picture
 from tests.networks import NETWORK, import_small
 
-from . import Hostile, World, mangled, nasty
+from . import Hostile, World, mangled, written
 
 Send = Callable[[World], Any]
 
@@ -294,7 +294,7 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
 def _spoilt_archive(dice: Random) -> Send:
     if dice.random() < 0.5:
         return _bring_in(mangled(dice, packed()))
-    name = nasty(dice).encode("utf-8", "replace").decode()[:60_000]
+    name = written(dice)[:60_000]
     try:
         data = entry(dice.choice(("bell/", "", "new/")) + name, dice.randbytes(50), mode=dice.randrange(65536))
     except (ValueError, UnicodeEncodeError, struct.error):

@@ -11,7 +11,7 @@ from django.urls import reverse
 from studies import protocols
 from tests.archives import packed, uploaded
 
-from . import Hostile, World, mangled, nasty
+from . import Hostile, World, mangled, nasty, written
 
 Send = Callable[[World], Any]
 
@@ -50,7 +50,7 @@ FORMS: dict[str, Send] = {
     "no answer": lambda world: world.public.post(world.taking, world.form),
     "an answer of a megabyte": _take(answer="y" * 1_000_000),
     "a zero byte as answer": _take(answer="yes\0"),
-    "a lone surrogate as answer": _take(answer="\ud800".encode("utf-8", "surrogatepass")),
+    "half a character as answer": lambda world: _raw(world, b"trial=x&answer=%ed%a0%80", URLENCODED),
     "another trial's number unsigned": _take(trial="1"),
     "the signature of another form": lambda world: world.public.post(
         world.taking, {**world.form, "trial": world.join_form["join"], "answer": "yes"}
@@ -174,7 +174,7 @@ def _form(dice: Random) -> Send:
     names = ["join", "extra"] if joining else ["trial", "answer", "response_ms", "extra"]
     # At least one thing that decides is wrong; what is left as it is came from a real page.
     wrong = {names[0] if joining else dice.choice(["trial", "answer"]), *dice.sample(names, dice.randrange(3))}
-    values = {name: nasty(dice) for name in sorted(wrong)}
+    values = {name: written(dice) for name in sorted(wrong)}
     spoil = dice.random() < 0.3
     kind = dice.choice(
         (None, None, "application/json", "text/plain", "multipart/form-data; boundary=x", "a/b; charset=x")
@@ -183,10 +183,10 @@ def _form(dice: Random) -> Send:
 
     def send(world: World) -> Any:
         path, form = (world.joining, world.join_form) if joining else (world.taking, world.form)
-        data = {**form, "answer": "perhaps", **{k: v.encode("utf-8", "replace") for k, v in values.items()}}
+        data = {**form, "answer": "perhaps", **values}
         if spoil:
             signed = names[0]
-            data[signed] = mangled(Random(seed), form[signed].encode())
+            data[signed] = mangled(Random(seed), form[signed].encode()).decode("latin-1")
         if kind is None:
             return world.public.post(path, data)
         return world.public.generic("POST", path, mangled(Random(seed), repr(data).encode()), kind)
@@ -269,26 +269,22 @@ def _desk(dice: Random) -> Send:
     if what == 0:
         name = dice.choice(list(DESK_FORMS))
         # One of them is always wrong: a form that is right by chance would be no hostile one.
-        values = {field: nasty(dice) for field in DESK_FORMS[name]} | {DESK_FORMS[name][0]: "x" * 300}
+        values = {field: written(dice) for field in DESK_FORMS[name]} | {DESK_FORMS[name][0]: "x" * 300}
         archive = mangled(dice, packed()) if name == "imageset_add" else b""
         return lambda world: world.desk.post(
             reverse(f"admin:studies_{name}"),
-            {k: v.encode("utf-8", "replace") for k, v in values.items()}
-            | ({"archive": uploaded(archive)} if archive else {}),
+            values | ({"archive": uploaded(archive)} if archive else {}),
         )
     if what == 1:
         key = dice.choice(list(protocols.available()))
         fields = protocols.get(key).form(catalogue=protocols.Catalogue({})).fields
-        values = {name: nasty(dice).encode("utf-8", "replace") for name in fields}
+        values = {name: written(dice) for name in fields}
         return _second_step(key, values)
     if what == 2:
-        query = {dice.choice(("q", "p", "o", "e", "all", "state", "kind", "state__exact", "owner__id")): nasty(dice)}
+        query = {dice.choice(("q", "p", "o", "e", "all", "state", "kind", "state__exact", "owner__id")): written(dice)}
         name = dice.choice(LISTS)
-        query = {key: text.encode("utf-8", "replace") for key, text in query.items()}
         return lambda world: world.desk.get(reverse(f"admin:studies_{name}_changelist"), query)
-    texts = {
-        name: nasty(dice).encode("utf-8", "replace") for name in ("stimuli", "participants", "pay", "effect", "page")
-    }
+    texts = {name: written(dice) for name in ("stimuli", "participants", "pay", "effect", "page")}
     return lambda world: world.desk.get(reverse("admin:studies_study_plan"), texts)
 
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from studies import catalogue, protocols
 from studies.errors import StudyError
 
-from . import Hostile, World, mangled, nasty
+from . import Hostile, World, mangled, nasty, written
 
 Send = Callable[[World], Any]
 
@@ -103,14 +103,10 @@ RATES = {
 # --- generated --------------------------------------------------------------------------------------------------------
 
 
-def _text(dice: Random) -> str:
-    return nasty(dice).encode("utf-8", "replace").decode()
-
-
 def _value(dice: Random, depth: int = 0) -> Any:
     what = dice.randrange(9 if depth < 3 else 6)
     if what < 2:
-        return _text(dice)
+        return written(dice)
     if what == 2:
         return dice.choice((0, -1, 1, 10**30, -(10**30), 2**31, 2**63, 4.5, 1e308, float("inf"), float("nan")))
     if what in (3, 4):
@@ -129,7 +125,7 @@ def _design(dice: Random) -> Send:
     fields = list(protocols.get(key).form(catalogue=protocols.Catalogue({})).fields)
     design = {name: _value(dice) for name in dice.sample(fields, dice.randrange(1, len(fields)))}
     if dice.random() < 0.3:
-        design[_text(dice)] = _value(dice)
+        design[written(dice)] = _value(dice)
     # No classifier has this name, so that none of them is right by chance.
     design["classifier"] = dice.choice(("none", _value(dice)))
     if dice.random() < 0.3:
