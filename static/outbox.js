@@ -80,8 +80,8 @@ const outbox = (() => {
         method: "POST",
         headers: { "X-Quorum-Page": "next" },
         body: new URLSearchParams(body),
-        // Whoever closes the page right after an answer has given it.
-        keepalive: true,
+        // Whoever closes the page right after an answer has given it. Browsers do so much for short ones only.
+        keepalive: body.length < 30_000,
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       return { status: response.status, ok: response.ok, text: await response.text() };

@@ -14,6 +14,9 @@ const pages = (() => {
   let busy = false;
   let pointer = false;
 
+  // One address, many pages: how far one of them was scrolled means nothing for the next.
+  history.scrollRestoration = "manual";
+
   function each(start) {
     starts.push(start);
     start(document.querySelector("main"), page.signal);
@@ -50,17 +53,15 @@ const pages = (() => {
   voice.setAttribute("role", "status");
   document.body.append(voice);
 
-  // The keyboard goes on from the heading, which is read out then. A pointer stays where it is, and nothing moves.
+  // The keyboard goes on from the heading, which is read out then; the rest is said. A pointer stays where it is, and
+  // nothing moves.
   function lead(main) {
     const heading = main.querySelector("h1");
-    const count = document.querySelector("header .count")?.textContent ?? "";
-    if (pointer) {
-      voice.textContent = `${count} ${heading?.textContent ?? ""}`;
-    } else {
-      voice.textContent = count;
-      heading?.setAttribute("tabindex", "-1");
-      heading?.focus({ preventScroll: true });
-    }
+    const parts = [document.querySelector("header .count"), pointer ? heading : null, main.querySelector(".verdict")];
+    voice.textContent = parts.map((part) => part?.textContent.trim()).filter(Boolean).join(". ");
+    if (pointer) return;
+    heading?.setAttribute("tabindex", "-1");
+    heading?.focus({ preventScroll: true });
   }
 
   // --- sending -------------------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ const pages = (() => {
     wait(form, true);
     const fields = new URLSearchParams(new FormData(form));
     if (event.submitter?.name) fields.set(event.submitter.name, event.submitter.value);
-    const [name, body] = [fields.get("trial"), fields.toString()];
+    const [name, body] = [fields.get("trial") ?? "", fields.toString()];
     follow(name, body, await outbox.deliver(name, body));
   });
 
@@ -137,6 +138,11 @@ const pages = (() => {
     if (form) wait(form, false);
     busy = false;
   }
+
+  // A picture wider than the window is scrolled, by keyboard too.
+  each((main) => {
+    for (const place of main.querySelectorAll(".stimulus")) if (place.scrollWidth > place.clientWidth) place.tabIndex = 0;
+  });
 
   document.addEventListener("DOMContentLoaded", catchUp);
 

@@ -37,9 +37,6 @@ pages.each((main, signal) => {
     paintedAt = performance.now();
     elsewhere = watchAttention();
     form.classList.add("painted");
-    // A picture wider than the window is scrolled, by keyboard too.
-    const stimulus = form.querySelector(".stimulus");
-    if (stimulus?.scrollWidth > stimulus?.clientWidth) stimulus.tabIndex = 0;
     for (const url of form.dataset.ahead.split(" ").filter(Boolean)) loadAhead(url);
   }
 

@@ -41,7 +41,10 @@ def condition_order(
     than the smallest one.  Within a round the rows of a balanced square decide: so many participants as it has rows
     meet every condition equally often at every place.
     """
-    keys, smallest = list(shares), max(min(shares.values()), 1)
+    keys = list(shares)
+    if len(keys) < 2:
+        return keys
+    smallest = max(min(shares.values()), 1)
     each = {key: max(round(shares[key] / smallest), 1) for key in keys}
     rows = balanced_square(len(keys))
     group, row = divmod(number - 1, len(rows))

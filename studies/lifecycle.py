@@ -15,11 +15,13 @@ from studies import participation, protocols
 from studies.catalogue import catalogue
 from studies.consent import DEFAULT_CONSENT
 from studies.errors import StudyError
-from studies.models import Consent, Slot, Study
+from studies.models import Condition, Consent, Slot, Stimulus, Study
 from studies.protocols import DesignError
 from studies.workbench.recipes import digest
 
 EDITABLE = (Study.State.DRAFT, Study.State.READY)
+#: What a rehearsal has of its study, beside conditions and stimuli.
+COPIED = ("owner", "protocol", "protocol_version", "design", "consent_text", "preparation", "prepared_at")
 NOT_YET_OPEN = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
 
 
@@ -76,6 +78,41 @@ def change_texts(study: Study, *, title: str, consent_text: str) -> None:
     study.refresh_from_db()
     if not changed:
         raise StudyError(f"study {study.slug} is {study.state}: its texts can no longer be changed")
+
+
+@transaction.atomic
+def copy_for_rehearsal(study: Study) -> Study:
+    """A prepared copy of a prepared study, under a name of its own, for simulated people alone."""
+    if study.rehearsal_of_id:
+        raise StudyError(f"study {study.slug} is a rehearsal itself")
+    if study.state in (Study.State.DRAFT, Study.State.PREPARING):
+        raise StudyError(f"study {study.slug} is {study.state}: prepare it first")
+    # Whoever rehearses at the same time waits for their number.
+    Study.objects.select_for_update().only("pk").get(pk=study.pk)
+    number = study.rehearsals.count() + 1
+    copy = Study.objects.create(
+        slug=f"{study.slug[:80]}-rehearsal-{number}",
+        title=f"{study.title[:180]} (rehearsal {number})",
+        state=Study.State.READY,
+        rehearsal_of=study,
+        **{name: getattr(study, name) for name in COPIED},
+    )
+    copy.artifacts.set(study.artifacts.all())
+    keys = list(study.conditions.order_by("pk").values_list("key", flat=True))
+    conditions = {key: Condition.objects.create(study=copy, key=key) for key in keys}
+    stimuli = study.stimuli.order_by("number").select_related("condition")
+    Stimulus.objects.bulk_create(
+        (
+            Stimulus(
+                study=copy,
+                condition=conditions[stimulus.condition.key],
+                **{name: getattr(stimulus, name) for name in ("role", "number", "digest", "family", "shown", "truth")},
+            )
+            for stimulus in stimuli.iterator(chunk_size=2000)
+        ),
+        batch_size=2000,
+    )
+    return copy
 
 
 @transaction.atomic

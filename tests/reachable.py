@@ -1,6 +1,7 @@
 """What some tests need besides Python.  Missing, they are skipped with one line; REQUIRE_SERVICES=1 forbids that."""
 
 import os
+import shutil
 from urllib.parse import urlsplit
 
 import pytest
@@ -42,6 +43,11 @@ def redis_url() -> str:
     except redis.RedisError as error:
         missing(f"no Redis ({error})", "Install redis-server and start it, or set TEST_BROKER_URL.")
     return REDIS
+
+
+def gettext() -> None:
+    if not shutil.which("xgettext"):
+        missing("no xgettext", "Install Debian's gettext.")
 
 
 def chromium() -> str:

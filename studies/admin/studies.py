@@ -42,10 +42,21 @@ class ProtocolFilter(admin.SimpleListFilter):
         return queryset.filter(protocol=self.value()) if self.value() else queryset
 
 
+class RehearsalFilter(admin.SimpleListFilter):
+    title = parameter_name = "rehearsal"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "Studies alone"), ("yes", "Rehearsals alone")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(rehearsal_of__isnull=self.value() == "no") if self.value() else queryset
+
+
 @admin.register(Study)
 class StudyAdmin(ModelAdmin):
     list_display = ["what", "state_label", "how_far", "protocol_title", "link_button", "added"]
-    list_filter = ["state", ProtocolFilter]
+    list_filter = ["state", ProtocolFilter, RehearsalFilter]
+    list_select_related = ["rehearsal_of"]
     search_fields = ["title", "slug"]
     fields = ["title", "consent_text"]
     actions = None
@@ -57,7 +68,8 @@ class StudyAdmin(ModelAdmin):
 
     @display(description="Study", ordering="title")
     def what(self, study: Study) -> str:
-        return format_html('<strong>{}</strong><span class="desk-soft">{}</span>', study.title, study.slug)
+        about = f"{study.slug}, rehearsal of {study.rehearsal_of.slug}" if study.rehearsal_of else study.slug
+        return format_html('<strong>{}</strong><span class="desk-soft">{}</span>', study.title, about)
 
     @display(description="State", ordering="state")
     def state_label(self, study: Study) -> str:
@@ -88,7 +100,8 @@ class StudyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
         """Only what was never open can be deleted: nobody can have answered it."""
-        return super().has_delete_permission(request, obj) and (obj is None or obj.opened_at is None)
+        allowed = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or (obj.opened_at is None and not obj.rehearsals.exists()))
 
     def get_deleted_objects(self, objs: QuerySet[Study], request: HttpRequest) -> tuple[list, dict, set, list]:
         """Numbers instead of a line for each of thousands of stimuli."""

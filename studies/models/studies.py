@@ -34,6 +34,15 @@ class Study(models.Model):
     )
     frozen = models.JSONField(null=True, blank=True, help_text="The canonical design, stored when the study opened.")
     design_sha256 = models.CharField(max_length=64, blank=True)
+    rehearsal_of = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="rehearsals",
+        help_text="The study this is a copy of, to be answered by simulated people alone; empty for a study.",
+    )
     reach = models.JSONField(
         default=dict,
         help_text="At most how many stimuli somebody meets in a visit: of each condition, and under “all” of any.",

@@ -22,12 +22,17 @@ def lease(study: Study) -> timedelta:
     return protocols.get(study.protocol).lease
 
 
+#: What can change of a participant, and of their study, between two pages.
+CHANGING = ("visit", "arm_id", "started_at", "finished_at", "screened_out_at", "returns_at", "washed_out_at")
+
+
 def locked(participant: Participant) -> Participant:
     """The participant as they are now, and as they stay until this transaction ends: two tabs take turns."""
-    from .enrolling import UNREAD
-
-    rows = Participant.objects.select_for_update(of=("self",), no_key=True).select_related("study", "arm")
-    return rows.defer(*UNREAD).get(pk=participant.pk)
+    row = Participant.objects.select_for_update(of=("self",), no_key=True).filter(pk=participant.pk)
+    *values, participant.study.state = row.values_list(*CHANGING, "study__state").get()
+    for name, value in zip(CHANGING, values, strict=True):
+        setattr(participant, name, value)
+    return participant
 
 
 def present_next(standing: Standing) -> None:
@@ -41,7 +46,7 @@ def present_next(standing: Standing) -> None:
     now = timezone.now()
     while standing.ready and standing.shown is None:
         trial = standing.ready.pop(0)
-        if hold(trial):
+        if held_firmly(trial) or hold(trial):
             standing.shown = trial
         else:
             # Kept ready for too long: others were given its places.  It was never seen.

@@ -142,6 +142,11 @@ class AdversarialTrials(Protocol):
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
 
+    def recovered(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        errors = {f"rectified error, {key}": one["rectified_error"] for key, one in measures["conditions"].items()}
+        differences = {"difference in yes": "yes_difference", "difference in accepted": "accepted_difference"}
+        return errors | {name: measures[measure] for name, measure in differences.items()}
+
     def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
         k, n, images = design["threshold"], design["answers_per_stimulus"], preparation["images"]
         return accepting.registered(

@@ -93,6 +93,9 @@ class AttributeAnnotation(Protocol):
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
 
+    def recovered(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        return {f"yes, {key}": one for key, one in measures["shares"].items()}
+
     def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
         return Registered(
             estimand=f"the share of counted answers that see {design['attribute']!r}, for each kind of image",

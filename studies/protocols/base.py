@@ -239,6 +239,10 @@ class Protocol:
         """
         raise NotImplementedError
 
+    def recovered(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        """The measures by which a rehearsal is judged: by name, each with estimate, low and high."""
+        return {}
+
     def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
         """The analysis that is frozen with the design when the study opens."""
         return Registered(estimand=self.description)

@@ -183,6 +183,9 @@ class ClassAssignment(Protocol):
 
     skilled = True
 
+    def recovered(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        return {f"right, {key}": one for key, one in measures["conditions"].items()}
+
     def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
         window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server's clock"
         return Registered(

@@ -123,6 +123,9 @@ class RectifiedLabeling(Protocol):
     def reads(self, design: Mapping[str, Any]) -> tuple[str, ...]:
         return self.summary_reads if design["asking"] == EACH_LABEL else ()
 
+    def recovered(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        return {"accepted share": measures["accepted_share"], "rectified error": measures["rectified_error"]}
+
     def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
         k, n = design["threshold"], design["answers_per_stimulus"]
         shown = "shown images" if design["asking"] == ONE_QUESTION else "shown images, one of whose guesses is accepted"

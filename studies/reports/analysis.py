@@ -22,6 +22,7 @@ def analyse(study: Study, seen: Look | None) -> tuple[Result, dict[str, Any]]:
     return found, {
         "study": study.slug,
         "title": study.title,
+        "rehearsal_of": study.rehearsal_of and study.rehearsal_of.slug,
         "protocol": study.protocol,
         "protocol_version": study.protocol_version,
         "state": study.state,

@@ -6,6 +6,7 @@ from typing import Any
 from studies.models import Study
 
 from . import columns
+from .results import rehearsal
 
 NAME = "dataset_description.json"
 PUBLISHER = "Quorum"
@@ -40,7 +41,9 @@ def description(study: Study, moment: datetime) -> dict[str, Any]:
         "@type": "Dataset",
         "name": study.title,
         "identifier": study.slug,
-        "description": f"Answers of a Quorum study ({study.protocol}, version {study.protocol_version}).",
+        "description": " ".join(
+            [f"Answers of a Quorum study ({study.protocol}, version {study.protocol_version}).", *rehearsal(study)]
+        ),
         "sdPublisher": PUBLISHER,
         "version": study.design_sha256,
         "dateCreated": moment.isoformat(timespec="seconds"),
@@ -53,10 +56,11 @@ def description(study: Study, moment: datetime) -> dict[str, Any]:
 def readme(study: Study, headline: str) -> str:
     files = "\n".join(f"| `{name}` | {what} |" for name, what in FILES.items())
     interim = "" if study.state == Study.State.CLOSED else f"\nThe study is {study.state}: this is an interim look.\n"
+    simulated = "".join(f"\n{line}\n" for line in rehearsal(study))
     return f"""# {study.title}
 
 {headline}
-{interim}
+{interim}{simulated}
 Exported from the Quorum study `{study.slug}` ({study.protocol}, version {study.protocol_version}).
 The design's SHA-256 is `{study.design_sha256}`.
 

@@ -49,6 +49,7 @@ def result(study: Study, *, seen: Look | None = None) -> Result:
         summary = replace(summary, measures=summary.measures | measures, tables=[*summary.tables, *further])
     summary = replace(
         summary,
+        warnings=[*rehearsal(study), *summary.warnings],
         measures=summary.measures | told.measures,
         tables=[*summary.tables, *told.tables],
         figures=[*summary.figures, *told.figures],
@@ -57,6 +58,13 @@ def result(study: Study, *, seen: Look | None = None) -> Result:
         (amendment, protocol.summary(design, study.preparation, stimuli, answers)) for amendment, design in amended
     )
     return Result(study, counted, summary, told, exploratory)
+
+
+def rehearsal(study: Study) -> list[str]:
+    """That nobody who answered is real, where that is so."""
+    if study.rehearsal_of is None:
+        return []
+    return [f"This is a rehearsal of {study.rehearsal_of.slug}: whoever answered was simulated."]
 
 
 def _quality(counted: Mapping[str, Any], answers: Any) -> Summary:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
@@ -46,7 +47,8 @@ class SeeOther(HttpResponseRedirect):
 
 
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """What every page outside the admin has: headers that let in nothing but our own files, and no CSRF cookie.
+    """What every page outside the admin has: the browser's language, headers that let in nothing but our own files, and
+    no CSRF cookie.
 
     The forms need none: each holds a signed field that only the page of that participant was given.
     """
@@ -54,7 +56,10 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
     @csrf_exempt
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = view(request, *args, **kwargs)
+        with translation.override(translation.get_language_from_request(request)):
+            response = view(request, *args, **kwargs)
+        if response.headers["Content-Type"].startswith("text/html"):
+            patch_vary_headers(response, ["Accept-Language"])
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         response.headers["Referrer-Policy"] = "no-referrer"

@@ -1,5 +1,7 @@
 """Everybody can take part: each participant's page of each protocol, put through axe and measures of our own."""
 
+from itertools import product
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
@@ -24,14 +26,19 @@ def consent(page, study) -> None:
     page.goto(reverse("studies:join", args=[study.link]))
 
 
-def follow(name: str):
-    """Press the button of this name."""
-    return lambda page, study: page.get_by_role("button", name=name).click()
+def follow(name: str, to: str):
+    """Press the button of this name, which leads to what `to` selects."""
+
+    def go(page, study) -> None:
+        page.get_by_role("button", name=name).click()
+        page.locator(to).wait_for()
+
+    return go
 
 
-def first_trial(page, study) -> None:
-    follow("Begin")(page, study)
-    page.locator("form.painted").wait_for()
+def answered(page, study) -> None:
+    page.locator("button[data-key]").first.click()
+    page.locator(".verdict").wait_for()
 
 
 def enlarged(page, study) -> None:
@@ -63,13 +70,21 @@ def paused(page, study) -> None:
     lifecycle.open_study(study)
 
 
-def ended(page, study) -> None:
-    """Thanks, or when to come back."""
+def done(page, study) -> None:
+    """All trials answered: room for comments, or when to come back."""
     page.get_by_role("link", name="Look again").click()
-    while page.locator("form.painted, #code").first.wait_for() or page.locator("form.painted").count():
+    page.locator("form.painted").wait_for()
+    while page.locator("form.trial").count():
+        page.locator("form.painted").wait_for()
         count = page.locator(".count").text_content()
         page.locator("button[data-key]").first.click()
         page.wait_for_function("(count) => document.querySelector('.count')?.textContent !== count", arg=count)
+
+
+def ended(page, study) -> None:
+    for finish in page.get_by_role("button", name="Finish").all():
+        finish.click()
+    page.locator("#code").wait_for()
 
 
 def nothing_here(page, study) -> None:
@@ -79,14 +94,29 @@ def nothing_here(page, study) -> None:
 #: Each page and how one gets there from the one before it.
 PAGES = {
     "consent": consent,
-    "instructions": follow("I agree"),
-    "trial": first_trial,
+    "questions": follow("I agree", ".questions"),
+    "instructions": follow("Go on", ".example"),
+    "practice": follow("Begin", "form.painted"),
+    "feedback": answered,
+    "trial": follow("Go on", "form.painted"),
     "enlarged": enlarged,
     "interrupted": interrupted,
     "without a picture": without_a_picture,
     "paused": paused,
+    "done": done,
     "ended": ended,
     "nothing here": nothing_here,
+}
+#: With everything a session can have.
+SESSION = {
+    "questions": "How old are you? | number\nDo you wear glasses? | yes | no\nWhat do you work as?",
+    "example": True,
+    "practice": 1,
+    "gold": 1,
+    "comments": True,
+    "debrief": "We wanted to know what people see.",
+    "completion_url": "https://recruiter.example/done?code={code}",
+    "trials_per_participant": 5,
 }
 
 
@@ -101,13 +131,7 @@ def walk(page, study, check) -> dict[str, list[str]]:
 
 
 def opened(key: str) -> Study:
-    """Five trials, so that there are enough for what happens on the way."""
-    study = made_up_study(key, n_images=96)
-    study.design = {
-        **study.design,
-        **{name: 5 for name in ("rounds", "trials_per_participant") if name in study.design},
-    }
-    study.save(update_fields=["design"])
+    study = made_up_study(key, SESSION, n_images=240)
     lifecycle.open_study(study)
     return study
 
@@ -128,12 +152,25 @@ def narrow_or_small(page) -> list[str]:
     return faults
 
 
+def looked_at(page) -> list[str]:
+    """What is wrong with a page on a phone and on a desk, by day and by night, and enlarged."""
+    found = []
+    for scheme, width in product(("light", "dark"), (390, 1280)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 844})
+        found += [f"{scheme}, {width} wide: {fault}" for fault in axe(page)]
+    # 1280 pixels enlarged to 200 % are 640 wide, to 400 % 320.
+    for width, height in ((640, 400), (320, 568)):
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"{width} wide: {fault}" for fault in narrow_or_small(page)]
+    page.set_viewport_size({"width": 390, "height": 844})
+    return found
+
+
 @pytest.mark.parametrize("key", list(protocols.available()))
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing_on_any_page(browse, key, scheme, width):
-    page = browse(viewport={"width": width, "height": 844}, color_scheme=scheme, bypass_csp=True)
-    assert walk(page, opened(key), axe) == {}
+def test_nothing_is_wrong_with_any_page(browse, key):
+    page = browse(viewport={"width": 390, "height": 844}, bypass_csp=True)
+    assert walk(page, opened(key), looked_at) == {}
 
 
 def test_axe_finds_nothing_where_a_picture_is_wider_than_the_window(browse):
@@ -150,15 +187,39 @@ def test_axe_would_find_something(browse):
     assert [fault.split(":")[0] for fault in axe(page)] == ["color-contrast"]
 
 
-@pytest.mark.parametrize("key", list(protocols.available()))
-@pytest.mark.parametrize(("width", "height"), [(320, 568), (640, 400)])
-def test_at_four_and_two_times_the_size_nothing_sticks_out_and_all_can_be_pressed(browse, key, width, height):
-    """1280 pixels enlarged to 400 % are 320 wide, to 200 % 640."""
-    page = browse(viewport={"width": width, "height": height})
-    assert walk(page, opened(key), narrow_or_small) == {}
+def test_the_measures_would_find_something(browse):
+    page = browse(viewport={"width": 320, "height": 568})
+    consent(page, open_study(1))
+    assert narrow_or_small(page) == []
+    page.evaluate("document.querySelector('button').style.cssText = 'min-height: 0; padding: 0; margin-left: 300px'")
+    wide, small = narrow_or_small(page)
+    assert "too wide" in wide
+    assert "I agree" in small
 
 
 # --- hearing and pressing ---------------------------------------------------------------------------------------------
+
+
+def press_by_tab(page, selector: str) -> None:
+    """Tab to the next of these controls and press it."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return page.keyboard.press("Enter")
+    raise AssertionError(f"no way by Tab to {selector}")
+
+
+@pytest.mark.parametrize("key", ["class_assignment", "rectified_labeling"])
+def test_a_session_with_everything_in_it_is_done_by_tab_and_enter_alone(browse, key):
+    study = made_up_study(key, {**SESSION, "trials_per_participant": 1, "gold": 0}, n_images=240)
+    lifecycle.open_study(study)
+    page = browse()
+    consent(page, study)
+    for there in ("form", ".questions", ".example", "form.painted", ".verdict", "form.painted", "textarea"):
+        page.locator(there).first.wait_for()
+        press_by_tab(page, "button:is(.actions *, [data-key])")
+    page.locator("#code").wait_for()
+    assert study.participants.get().finished_at
 
 
 def test_by_keyboard_the_next_question_gets_the_focus_and_the_progress_is_said(browse):
@@ -180,7 +241,7 @@ def test_by_pointer_nothing_takes_the_focus_and_the_question_is_said(browse):
     page.get_by_role("button", name="Yes").click()
     at(page, 2)
     question = page.get_by_role("heading", level=1).text_content()
-    expect(page.locator("p[role=status]")).to_have_text(f"2 of 3 {question}")
+    expect(page.locator("p[role=status]")).to_have_text(f"2 of 3. {question}")
     assert page.evaluate("document.activeElement === document.body")
 
 

@@ -113,6 +113,7 @@ def test_a_browser_that_changes_its_language_goes_on_in_it(browse, settings):
     press(page, "y", then=2)
     assert page.locator("html").get_attribute("lang") == "de"
     page.reload()
+    at(page, 2)
     press(page, "n", then=3)
     assert answers() == [(1, "yes"), (2, "no")]
 
@@ -170,6 +171,21 @@ def test_an_answer_given_offline_is_kept_and_sent_when_the_connection_is_back(br
     assert Trial.objects.get(position=1).response_ms is not None
 
 
+def test_what_people_say_about_themselves_offline_is_kept_too(browse):
+    study = open_study(2, questions="How old are you? | number")
+    page = browse()
+    page.goto(reverse("studies:join", args=[study.link]))
+    page.get_by_role("button", name="I agree").click()
+    page.get_by_label("How old are you?").fill("34")
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text(WAITING)).to_be_visible()
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Begin").click()
+    at(page, 1)
+    assert Participant.objects.get().background == {"How old are you?": "34"}
+
+
 def test_an_answer_whose_reply_is_lost_is_sent_again_and_stored_once(browse):
     page = browse()
     begin(page, open_study(3))
@@ -207,6 +223,53 @@ def test_a_server_that_is_killed_and_started_again_gets_every_answer(browse_prod
     server.start()
     at(page, 2)
     press(page, "n", then=3)
+    assert answers() == [(1, "yes"), (2, "no")]
+
+
+def test_a_page_of_somebody_else_takes_no_answer_away(browse):
+    """Such as the login page of a café's network, which answers everything with 200."""
+    page = browse()
+    begin(page, open_study(3))
+    page.route("**/t/**", lambda route: route.fulfill(body="<h1>Please log in</h1>", content_type="text/html"), times=2)
+    page.keyboard.press("y")
+    expect(page.get_by_role("heading", name="Please log in")).to_be_visible()
+    assert answers() == []
+    assert len(kept(page)) == 1
+    page.goto(page.url)
+    at(page, 2)
+    assert kept(page) == []
+    press(page, "n", then=3)
+    assert answers() == [(1, "yes"), (2, "no")]
+
+
+def test_a_form_that_is_refused_shows_why_and_is_not_sent_again(browse):
+    page = browse()
+    begin(page, open_study(2))
+    page.evaluate("document.querySelector('[name=trial]').value += 'x'")
+    page.keyboard.press("y")
+    expect(page.get_by_text("This form does not belong to this page")).to_be_visible()
+    assert kept(page) == []
+    page.get_by_role("link", name="Go on").click()
+    at(page, 1)
+    press(page, "n", then=2)
+    assert answers() == [(1, "no")]
+
+
+def test_a_page_that_needs_another_script_is_loaded_by_the_browser(browse):
+    """As after an update of the server in the middle of somebody's session."""
+    page = browse()
+    begin(page, open_study(3))
+
+    def update(route):
+        reply = route.fetch()
+        route.fulfill(response=reply, body=reply.text().replace("/trial.js", "/trial.js?updated"))
+
+    page.evaluate("window.loaded = true")
+    press(page, "y", then=2)
+    assert page.evaluate("window.loaded") is True
+    page.route("**/t/**", update, times=1)
+    press(page, "n", then=3)
+    assert page.evaluate("window.loaded") is None
     assert answers() == [(1, "yes"), (2, "no")]
 
 

@@ -31,6 +31,7 @@ class Person:
     at: int | None = None  # the trial on their page
     said: dict[int, str] = field(default_factory=dict)  # the first answer to each trial
     met: list[int] = field(default_factory=list)  # stimuli, in order
+    begun: bool = False
     done: bool = False
 
     @property
@@ -174,6 +175,7 @@ class Participating(RuleBasedStateMachine):
 
     def _begin(self, person: Person) -> None:
         participation.start(person.row)
+        person.begun = True
         self._look(person)
 
     def _look(self, person: Person) -> None:
@@ -181,13 +183,13 @@ class Participating(RuleBasedStateMachine):
         if person.at is not None:
             assert trial is not None
             assert trial.pk == person.at, "coming back continues the same trial"
-        elif person.done or self.is_paused():
+        elif person.done or self.is_paused() or not person.begun:
             assert trial is None
         elif trial is not None:
             assert trial.participant_id == person.pk
             self.shown(person, trial)
         self.see(person)
-        assert person.at or person.done or self.is_paused()
+        assert person.at or person.done or self.is_paused() or not person.begun
 
     def _answer(self, person: Person, value: str) -> None:
         trial = person.at

@@ -25,6 +25,7 @@ from django.utils import timezone  # noqa: E402
 
 from studies import lifecycle, participation, protocols  # noqa: E402
 from studies.models import Condition, Participant, Slot, Stimulus, Study, Trial  # noqa: E402
+from studies.participation import answering  # noqa: E402
 
 SECOND = timedelta(seconds=1)
 
@@ -66,7 +67,7 @@ def drop_constraints() -> None:
 def drop_lock() -> None:
     """Two tabs of one person no longer take turns: only constraints keep them apart."""
     rows = Participant.objects.select_related("study", "arm")
-    participation._locked = lambda participant: rows.get(pk=participant.pk)
+    answering.locked = lambda participant: rows.get(pk=participant.pk)
 
 
 def visit(people: list[int], seed: int, other_tab, errors) -> None:

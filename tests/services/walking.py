@@ -17,7 +17,7 @@ FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
 FIELD = re.compile(r"<(?:input|button|textarea|select)\b[^>]*>")
 ATTRIBUTE = re.compile(r"([\w-]+)=\"([^\"]*)\"")
 TAG = re.compile(r"<[^>]*>")
-TRIAL = re.compile(r"([0-9]+):")
+TRIAL = re.compile(r"trial:([0-9]+):")
 #: What an answer is met with when it is stored: the next page, or the way there.
 STORED = {200, 303}
 

@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from studies.errors import StudyError
 from studies.management.base import StudyCommand
 from studies.models import Slot
-from studies.simulation import read_rates, simulate
+from studies.simulation import Population, Spread, read_rates, simulate
 
 
 class Command(StudyCommand):
@@ -13,42 +14,63 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("--participants", type=int, required=True, metavar="N", help="How many people come.")
-        parser.add_argument("--seed", type=int, default=0, metavar="S", help="The same seed gives the same answers.")
-        parser.add_argument(
-            "--rates",
-            type=Path,
-            metavar="FILE.csv",
-            help="image,label,rate and, where it matters, condition: the chance of yes for each stimulus.",
-        )
-        parser.add_argument(
-            "--skill", type=float, metavar="P", help="The chance that somebody knows the right answer, else guesses."
-        )
-        parser.add_argument(
-            "--days",
-            type=float,
-            metavar="D",
-            help="Who has to come back does, after so many days: the first visit is set back in time.",
-        )
-        parser.add_argument("--url", help="A running server of this installation (default: one of its own).")
+        add_options(parser)
 
-    def handle_study(self, study, *, participants, seed, rates, skill, days, url, **options):
-        if participants < 1:
-            raise StudyError("--participants must be at least 1")
-        if days is not None and not 0 <= days <= 3650:
-            raise StudyError("--days must be a number from 0 to 3650")
-        table = read_rates(rates) if rates else None
+    def handle_study(self, study, **options):
         wanted = Slot.objects.filter(study=study, filled=False).count()
         with tqdm(total=wanted, desc="answers", unit="", file=self.stderr, dynamic_ncols=True, disable=None) as bar:
-            outcome = simulate(
-                study,
-                participants=participants,
-                seed=seed,
-                rates=table,
-                skill=skill,
-                days=days,
-                url=url,
-                progress=bar.update,
-            )
+            outcome = simulate(study, **options_of(options), progress=bar.update)
         left = f"{outcome.wanted} still wanted" if outcome.wanted else "every panel is full"
-        self.say(f"{outcome.participants} participants gave {outcome.answers} answers; {left}.")
+        who = f"{outcome.participants} participants" + (f", {outcome.left} of whom left," if outcome.left else "")
+        self.say(f"{who} gave {outcome.answers} answers; {left}.")
+
+
+#: What people are like, each by its option: the mean over people and, where they differ, a standard deviation.
+LIKE = {
+    "skill": "The chance that somebody knows the right answer, else guesses.",
+    "careless": "The chance, at each page, of an answer at random whatever is shown.",
+    "pace": "So many times the protocol's seconds are taken.",
+    "leaving": "The chance, at each page, to leave for good.",
+    "double": "The chance that a page's form is sent twice.",
+    "reload": "The chance that a page is loaded again first.",
+}
+
+
+def add_options(parser) -> None:
+    """The options of whatever sends simulated people."""
+    parser.add_argument("--participants", type=int, required=True, metavar="N", help="How many people come.")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="The same seed gives the same answers.")
+    parser.add_argument(
+        "--rates",
+        type=Path,
+        metavar="FILE.csv",
+        help="image,label,rate and, where it matters, condition: the chance of yes for each stimulus.",
+    )
+    for name, text in LIKE.items():
+        parser.add_argument(f"--{name}", type=Spread.parse, metavar="MEAN[:SD]", help=text)
+    parser.add_argument(
+        "--days",
+        type=float,
+        metavar="D",
+        help="Who has to come back does, after so many days: the first visit is set back in time.",
+    )
+    parser.add_argument(
+        "--concurrent", type=int, default=1, metavar="N", help="How many are there at once; answers then vary."
+    )
+    parser.add_argument("--url", help="A running server of this installation (default: one of its own).")
+
+
+def options_of(options) -> dict[str, Any]:
+    """What was asked for, for `simulate`; StudyError for what cannot be."""
+    if options["participants"] < 1:
+        raise StudyError("--participants must be at least 1")
+    if options["days"] is not None and not 0 <= options["days"] <= 3650:
+        raise StudyError("--days must be a number from 0 to 3650")
+    if not 1 <= options["concurrent"] <= 256:
+        raise StudyError("--concurrent must be a number from 1 to 256")
+    like = {name: options[name] for name in LIKE if options[name] is not None}
+    return {
+        "rates": read_rates(options["rates"]) if options["rates"] else None,
+        "population": Population(**like),
+        **{name: options[name] for name in ("participants", "seed", "days", "concurrent", "url")},
+    }
