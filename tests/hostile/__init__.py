@@ -42,6 +42,8 @@ class World:
     folder: Path
     study: Study = field(default_factory=lambda: open_study(3, 2))
     public: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+    #: What was stored after the last input.
+    before: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         from . import files
@@ -91,7 +93,7 @@ class Verdict:
 
 def attempt(world: World, hostile: Hostile) -> Verdict:
     """Try an input and judge what became of it."""
-    before = world.stored()
+    before = world.before or world.stored()
     given = (hostile.make(), world) if hostile.make else (world,)
     resident = _reset_peak()
     started, processor = time.perf_counter(), time.process_time()
@@ -109,7 +111,7 @@ def attempt(world: World, hostile: Hostile) -> Verdict:
         said, problem = "", f"raised {type(error).__name__}: {error}"
     seconds, processor = time.perf_counter() - started, time.process_time() - processor
     megabytes = max(_peak() - resident, 0)
-    after = world.stored()
+    after = world.before = world.stored()
     if after != before:
         changed = [f"{name} {before[name]} → {after[name]}" for name in after if after[name] != before[name]]
         problem = problem or f"stored: {'; '.join(changed)[:300]}"
