@@ -28,6 +28,13 @@ class Environment:
             return False
         raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
 
+    def number(self, name: str, default: int) -> int:
+        """A whole number above zero."""
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdecimal() or int(value) == 0:
+            raise ImproperlyConfigured(f"{name} must be a whole number above 0, not {value!r}.")
+        return int(value)
+
     def words(self, name: str, default: str = "") -> list[str]:
         """A comma-separated list."""
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]

@@ -153,10 +153,27 @@ STORAGES = {
     },
 }
 
+# --- Bringing things in -----------------------------------------------------------------------------------------------
+# Folders of the machine (of web and workers alike) that the desk may bring things in from; none unless they are named.
+IMPORT_FOLDERS = [Path(folder).expanduser() for folder in env.words("IMPORT_FOLDERS")]
+# Python files from these run with the rights of the worker.
+MODULE_FOLDERS = [Path(folder).expanduser() for folder in env.words("MODULE_FOLDERS")]
+UPLOAD_MAX_BYTES = env.number("UPLOAD_MAX_BYTES", 2 * 1024**3)
+IMPORT_MAX_FILES = env.number("IMPORT_MAX_FILES", 100_000)
+IMPORT_MAX_BYTES = env.number("IMPORT_MAX_BYTES", 64 * 1024**3)
+IMPORT_MAX_FILE_BYTES = env.number("IMPORT_MAX_FILE_BYTES", 64 * 1024**2)
+IMPORT_MAX_RATIO = env.number("IMPORT_MAX_RATIO", 100)
+IMPORT_MAX_PIXELS = env.number("IMPORT_MAX_PIXELS", 16_000_000)
+CHECKPOINT_MAX_BYTES = env.number("CHECKPOINT_MAX_BYTES", 4 * 1024**3)
+# Uploads of anybody but staff are cut off, however a form asks for them.
+FILE_UPLOAD_HANDLERS = ["studies.importing.uploads.StaffUploads"]
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploading"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+
 # --- Workers ----------------------------------------------------------------------------------------------------------
 DEVICE = env.text("DEVICE")  # empty: cuda where there is one, else cpu
 # Seconds after which the work of a worker that went silent is given to another; no batch may take longer.
-WORK_LEASE = int(env.text("WORK_LEASE", "600"))
+WORK_LEASE = env.number("WORK_LEASE", 600)
 SWEEP_SECONDS = 30
 # Sweeps that no worker was there for are forgotten, but not by one whose clock is an hour off.
 FORGET_SWEEPS_SECONDS = 3 * 3600

@@ -9,7 +9,7 @@ from studies import lifecycle, storage
 from studies.models import Classifier, Study
 from studies.protocols import get
 from studies.workbench import preparation
-from studies.workbench.values import Attack, Explanation, Guess, ImageRef, Picture, Pool, Prediction, Selection
+from studies.workbench.values import Attack, Explanation, Gloss, Guess, ImageRef, Picture, Pool, Prediction, Selection
 from tests.factories import make_classifier, make_image_set, make_picture
 
 CLASSES = ("accordion", "bassoon", "celesta", "dulcimer", "euphonium", "flugelhorn", "grand_piano", "harmonica")
@@ -34,6 +34,10 @@ class MadeUpBench:
 
     def class_titles(self, classifier: str) -> list[str]:
         return list(self.classifier(classifier).image_set.classes.values_list("title", flat=True))
+
+    def glosses(self, classifier: str) -> dict[int, Gloss]:
+        rows = self.classifier(classifier).image_set.classes.exclude(gloss="", example=None)
+        return {row.index: Gloss(row.title, row.gloss, None) for row in rows}
 
     def images(self, classifier: str, *, classes=()) -> list[ImageRef]:
         names = self.class_names(classifier)

@@ -28,6 +28,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     ):
         if request.user.has_perms([f"{app}.view_{model}"]):
             items.append({"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")})
+        if model == "classifier" and request.user.has_perm("studies.add_imageset"):
+            items.append({"title": "Imports", "icon": "upload", "link": reverse("admin:studies_import_changelist")})
         if model == "study" and request.user.has_perm("studies.view_study"):
             items.append({"title": "Planning", "icon": "grid_on", "link": reverse("admin:studies_study_plan")})
     return [{"items": items}]
