@@ -10,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from studies import protocols
+from studies import audit, protocols
 from studies.catalogue import catalogue
 from studies.errors import StudyError
 from studies.models import Amendment, Study
@@ -20,7 +20,7 @@ from studies.workbench.recipes import digest
 
 @transaction.atomic
 def amend_study(
-    study: Study, *, reason: str, changes: Mapping[str, Any] | None = None, by: AbstractBaseUser | None = None
+    study: Study, *, reason: str, changes: Mapping[str, Any] | None = None, actor: AbstractBaseUser | None = None
 ) -> Amendment:
     """Add an amendment; without `changes` it is words alone.  StudyError for whatever cannot be amended."""
     row = Study.objects.select_for_update().get(pk=study.pk)
@@ -41,10 +41,11 @@ def amend_study(
     last = row.amendments.last()
     number, moment, looks = (last.number if last else 0) + 1, timezone.now(), row.looks.count()
     content = {"number": number, "made_at": moment.isoformat(), "reason": reason, "changes": changes}
+    audit.record(row, audit.What.AMENDED, actor, number=number, reason=reason, changes=changes)
     return Amendment.objects.create(
         study=row,
         **content | {"made_at": moment},
-        made_by=by,
+        made_by=actor,
         answers=row.slots.filter(filled=True).count(),
         looks=looks,
         outcomes_known=looks > 0 or row.state == Study.State.CLOSED,

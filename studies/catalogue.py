@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
@@ -19,9 +20,10 @@ from studies.protocols import Catalogue
 from studies.workbench.recipes import digest
 
 
-def catalogue() -> Catalogue:
-    """The classifiers designs may name, with their class names."""
-    rows = Classifier.objects.prefetch_related("image_set__classes")
+def catalogue(user: AbstractBaseUser | None = None) -> Catalogue:
+    """The classifiers that designs may name, with their class names; all, or those that somebody sees."""
+    seen = Classifier.objects.visible_to(user) if user else Classifier.objects.all()
+    rows = seen.prefetch_related("image_set__classes")
     return Catalogue({row.name: tuple(c.name for c in row.image_set.classes.all()) for row in rows})
 
 

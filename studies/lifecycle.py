@@ -1,4 +1,4 @@
-"""The life of a study: created, opened (which freezes it), paused, closed."""
+"""The life of a study: created, opened (which freezes it), paused, closed.  Each step is written into its log."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,13 +11,15 @@ from django.core.validators import validate_slug
 from django.db import transaction
 from django.utils import timezone
 
-from studies import participation, protocols
+from studies import audit, participation, protocols
 from studies.catalogue import catalogue
 from studies.consent import DEFAULT_CONSENT
 from studies.errors import StudyError
 from studies.models import Condition, Consent, Slot, Stimulus, Study
 from studies.protocols import DesignError
 from studies.workbench.recipes import digest
+
+What = audit.What
 
 EDITABLE = (Study.State.DRAFT, Study.State.READY)
 #: What a rehearsal has of its study, beside conditions and stimuli.
@@ -33,8 +35,11 @@ def create_study(
     title: str = "",
     consent_text: str = "",
     owner: AbstractBaseUser | None = None,
+    actor: AbstractBaseUser | None = None,
 ) -> Study:
-    """A draft with a valid design; StudyError with one line that names every mistake."""
+    """A draft with a valid design; StudyError with one line that names every mistake.  Without an owner it is seen by
+    superusers only.
+    """
     try:
         validate_slug(slug)
     except ValidationError:
@@ -46,18 +51,23 @@ def create_study(
         complete = kind.clean(design, catalogue=catalogue())
     except DesignError as error:
         raise StudyError(f"design: {error}") from None
-    return Study.objects.create(
-        slug=slug,
-        title=title or slug.replace("-", " ").capitalize(),
-        protocol=kind.key,
-        protocol_version=kind.version,
-        design=complete,
-        consent_text=consent_text or DEFAULT_CONSENT,
-        owner=owner,
-    )
+    with transaction.atomic():
+        study = Study.objects.create(
+            slug=slug,
+            title=title or slug.replace("-", " ").capitalize(),
+            protocol=kind.key,
+            protocol_version=kind.version,
+            design=complete,
+            consent_text=consent_text or DEFAULT_CONSENT,
+            owner=owner,
+        )
+        owned_by = owner.get_username() if owner else None
+        audit.record(study, What.CREATED, actor, protocol=kind.key, owner=owned_by, design=complete)
+    return study
 
 
-def change_design(study: Study, design: Any) -> None:
+@transaction.atomic
+def change_design(study: Study, design: Any, *, actor: AbstractBaseUser | None = None) -> None:
     """Give a study that is not open yet another design; it has to be prepared again."""
     try:
         complete = protocols.get(study.protocol).clean(design, catalogue=catalogue())
@@ -65,23 +75,30 @@ def change_design(study: Study, design: Any) -> None:
         raise StudyError(f"design: {error}") from None
     if complete == study.design:
         return
+    before = Study.objects.select_for_update().get(pk=study.pk).design
     changed = Study.objects.filter(pk=study.pk, state__in=EDITABLE).update(design=complete, state=Study.State.DRAFT)
     study.refresh_from_db()
     if not changed:
         raise StudyError(f"study {study.slug} is {study.state}: its design can no longer be changed")
-
-
-def change_texts(study: Study, *, title: str, consent_text: str) -> None:
-    """Change what people read before they begin; possible until the study opens, which freezes it."""
-    not_open = Study.objects.filter(pk=study.pk, state__in=NOT_YET_OPEN)
-    changed = not_open.update(title=title or study.slug, consent_text=consent_text or DEFAULT_CONSENT)
-    study.refresh_from_db()
-    if not changed:
-        raise StudyError(f"study {study.slug} is {study.state}: its texts can no longer be changed")
+    audit.record(study, What.DESIGN, actor, changes=audit.differences(before, complete))
 
 
 @transaction.atomic
-def copy_for_rehearsal(study: Study) -> Study:
+def change_texts(study: Study, *, title: str, consent_text: str, actor: AbstractBaseUser | None = None) -> None:
+    """Change what people read before they begin; possible until the study opens, which freezes it."""
+    row = Study.objects.select_for_update().get(pk=study.pk)
+    before = {"title": row.title, "consent_text": row.consent_text}
+    after = {"title": title or study.slug, "consent_text": consent_text or DEFAULT_CONSENT}
+    changed = Study.objects.filter(pk=study.pk, state__in=NOT_YET_OPEN).update(**after)
+    study.refresh_from_db()
+    if not changed:
+        raise StudyError(f"study {study.slug} is {study.state}: its texts can no longer be changed")
+    if changes := audit.differences(before, after):
+        audit.record(study, What.TEXTS, actor, changes=changes)
+
+
+@transaction.atomic
+def copy_for_rehearsal(study: Study, *, actor: AbstractBaseUser | None = None) -> Study:
     """A prepared copy of a prepared study, under a name of its own, for simulated people alone."""
     if study.rehearsal_of_id:
         raise StudyError(f"study {study.slug} is a rehearsal itself")
@@ -112,43 +129,61 @@ def copy_for_rehearsal(study: Study) -> Study:
         ),
         batch_size=2000,
     )
+    audit.record(study, What.REHEARSED, actor, rehearsal=copy.slug)
+    audit.record(copy, What.CREATED, actor, rehearsal_of=study.slug)
     return copy
 
 
 @transaction.atomic
-def open_study(study: Study) -> None:
+def open_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
     """Freeze the design, make the slots and let people in; or let them in again after a pause."""
     row = Study.objects.select_for_update().get(pk=study.pk)
     if row.state == Study.State.PAUSED:
         row.state = Study.State.OPEN
         row.save(update_fields=["state"])
+        audit.record(row, What.REOPENED, actor)
     elif row.state == Study.State.READY:
         _freeze(row)
         _make_slots(row)
         row.state, row.opened_at = Study.State.OPEN, timezone.now()
         row.save(update_fields=["state", "opened_at", "frozen", "design_sha256", "reach"])
+        stimuli = row.frozen["stimuli"]
+        audit.record(row, What.OPENED, actor, design_sha256=row.design_sha256, stimuli=stimuli)
     else:
         hint = "prepare it first" if row.state in (Study.State.DRAFT, Study.State.PREPARING) else "it cannot be opened"
         raise StudyError(f"study {row.slug} is {row.state}: {hint}")
     study.refresh_from_db()
 
 
-def pause_study(study: Study) -> None:
+def pause_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
     """Give out no more stimuli; answers to those already given out are still taken."""
-    _move(study, [Study.State.OPEN], state=Study.State.PAUSED)
+    _move(study, [Study.State.OPEN], What.PAUSED, actor, state=Study.State.PAUSED)
 
 
-def close_study(study: Study) -> None:
+def close_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
     """Take no more answers, for good; results can be seen from now on."""
-    _move(study, [Study.State.OPEN, Study.State.PAUSED], state=Study.State.CLOSED, closed_at=timezone.now())
+    states = [Study.State.OPEN, Study.State.PAUSED]
+    _move(study, states, What.CLOSED, actor, state=Study.State.CLOSED, closed_at=timezone.now())
 
 
-def _move(study: Study, states: Sequence[str], **changes: Any) -> None:
+@transaction.atomic
+def delete_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
+    """Delete a study that was never open; its log stays.  StudyError for one that somebody may have answered."""
+    row = Study.objects.select_for_update().get(pk=study.pk)
+    if row.opened_at is not None:
+        raise StudyError(f"study {row.slug} is {row.state}: what was open is never deleted")
+    audit.record(row, What.DELETED, actor, title=row.title, design=row.design)
+    row.delete()
+
+
+@transaction.atomic
+def _move(study: Study, states: Sequence[str], what: str, actor: AbstractBaseUser | None, **changes: Any) -> None:
     moved = Study.objects.filter(pk=study.pk, state__in=states).update(**changes)
     study.refresh_from_db()
     if not moved:
         verb = "paused" if changes["state"] == Study.State.PAUSED else "closed"
         raise StudyError(f"study {study.slug} is {study.state}: only {' or '.join(states)} studies can be {verb}")
+    audit.record(study, what, actor, answers=study.slots.filter(filled=True).count())
 
 
 def _freeze(study: Study) -> None:

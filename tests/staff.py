@@ -6,6 +6,8 @@ import lxml.html
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from studies.models import Access, Share, Study
+
 _numbers = count(1)
 
 
@@ -14,11 +16,13 @@ def researcher() -> Client:
     return _logged_in(User.objects.create(username=f"researcher-{next(_numbers)}", is_staff=True, is_superuser=True))
 
 
-def staff(*permissions: str) -> Client:
-    """Staff with these permissions only, as `view_study`."""
+def staff(*permissions: str, sees: Study | None = None) -> Client:
+    """Staff with these permissions only, as `view_study`; `sees` is shared with them, to be changed."""
     user = User.objects.create(username=f"staff-{next(_numbers)}", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="studies", codename__in=permissions))
     assert user.user_permissions.count() == len(permissions)
+    if sees:
+        Share.objects.create(study=sees, user=user, may=Access.EDIT)
     return _logged_in(user)
 
 

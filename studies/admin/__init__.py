@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from . import accounts, catalogue, studies
+from . import account, accounts, catalogue, log, studies
 
-__all__ = ["accounts", "catalogue", "studies"]
+__all__ = ["account", "accounts", "catalogue", "log", "studies"]
 
 admin.site.index_title = "Desk"

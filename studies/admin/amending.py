@@ -49,11 +49,10 @@ def amend(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         changes = {name: form.cleaned_data[name] for name in form.fields if name != "reason"}
         reason = form.cleaned_data["reason"]
         try:
-            made = amending.amend_study(study, reason=reason, changes=changes, by=request.user)
+            made = amending.amend_study(study, reason=reason, changes=changes, actor=request.user)
         except StudyError as error:
             form.add_error(None, sentence(error))
         else:
-            admin.log_change(request, study, f"Amendment {made.number}.")
             messages.success(request, f"Amendment {made.number} is added. What was registered is reported first.")
             return redirect(admin.address(study, "results"))
     context = {"form": form, "study": study, "original": study, "back": admin.address(study, "results")}

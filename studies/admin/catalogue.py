@@ -15,13 +15,17 @@ from unfold.decorators import display
 
 from studies.models import Classifier, Image, ImageClass, ImageSet, Study
 
+from .pages import Findable
 from .thumbnails import strip, thumbnail, thumbnail_url
 
 SAMPLE = 48
 
 
-class CatalogueAdmin(ModelAdmin):
+class CatalogueAdmin(Findable, ModelAdmin):
     """Rows that studies rely on: nobody adds, edits or deletes them by a click."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).visible_to(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -36,14 +40,14 @@ class CatalogueAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         row = self.get_object(request, object_id)
-        about = self.about(row) if row is not None and self.has_view_permission(request, row) else {}
+        about = self.about(request, row) if row is not None and self.has_view_permission(request, row) else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 
     @display(description="Imported", ordering="created_at")
     def imported(self, row: Any) -> str:
         return date_format(row.created_at, "j M Y")
 
-    def about(self, row: Any) -> dict[str, Any]:
+    def about(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """What the row's page shows."""
         raise NotImplementedError
 
@@ -96,7 +100,7 @@ class ImageSetAdmin(CatalogueAdmin):
     def classifiers(self, row: ImageSet) -> str:
         return f"{row.n_classifiers:,}"
 
-    def about(self, row: ImageSet) -> dict[str, Any]:
+    def about(self, request: HttpRequest, row: ImageSet) -> dict[str, Any]:
         counted = row.images.order_by().values("label").annotate(n=Count("pk"), first=Min("sha256"))
         counts = {line["label"]: line for line in counted}
         largest = max((line["n"] for line in counts.values()), default=1)
@@ -117,7 +121,7 @@ class ImageSetAdmin(CatalogueAdmin):
             "total": sum(line["n"] for line in classes),
             "sizes": sizes[:3],
             "more_sizes": len(sizes) > 3,
-            "classifiers": row.classifiers.all(),
+            "classifiers": row.classifiers.visible_to(request.user),
             "sample": [
                 {"thumbnail": thumbnail_url(image.sha256), "title": titles[image.label], "path": image.path}
                 for image in sample(row.images, SAMPLE)
@@ -159,7 +163,7 @@ class ClassifierAdmin(CatalogueAdmin):
     def outputs(self, row: Classifier) -> str:
         return f"{row.n_outputs:,}"
 
-    def about(self, row: Classifier) -> dict[str, Any]:
+    def about(self, request: HttpRequest, row: Classifier) -> dict[str, Any]:
         titles = {one.index: one.title for one in row.image_set.classes.all()}
         return {
             "title": row.name,
@@ -168,7 +172,7 @@ class ClassifierAdmin(CatalogueAdmin):
             "preprocessing": _preprocessing(row.preprocessing),
             "titles": list(titles.values()),
             "n_images": row.image_set.images.count(),
-            "studies": Study.objects.filter(design__classifier=row.name),
+            "studies": Study.objects.visible_to(request.user).filter(design__classifier=row.name),
             "sample": [
                 {"thumbnail": thumbnail_url(image.sha256), "title": titles[image.label], "path": image.path}
                 for image in sample(row.image_set.images, SAMPLE // 2)

@@ -39,14 +39,14 @@ def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     context |= {"may_add": may("studies.add_study"), "sees_studies": may("studies.view_study")}
     if context["sees_studies"]:
         order = Case(*(When(state=state, then=Value(n)) for n, state in enumerate(ORDER)), output_field=IntegerField())
-        studies = counted(Study.objects.all()).order_by(order, "-created_at")
+        studies = counted(Study.objects.visible_to(request.user)).order_by(order, "-created_at")
         rows = [
             {"study": study, "kind": protocols.get(study.protocol), "progress": progress(study)}
             for study in studies[: SHOWN + 1]
         ]
         context |= {"rows": rows[:SHOWN], "more": len(rows) > SHOWN}
     if may("studies.view_imageset"):
-        context["n_image_sets"] = ImageSet.objects.count()
+        context["n_image_sets"] = ImageSet.objects.visible_to(request.user).count()
     if may("studies.view_classifier"):
-        context["n_classifiers"] = Classifier.objects.count()
+        context["n_classifiers"] = Classifier.objects.visible_to(request.user).count()
     return context

@@ -83,14 +83,14 @@ def second_step(admin: "StudyAdmin", request: HttpRequest) -> HttpResponse:
             messages.error(request, errors[0])
         return redirect(reverse("admin:studies_study_add", query=request.GET))
     kind = protocols.get(first.cleaned_data["protocol"])
-    form = dressed(kind.form(request.POST if request.method == "POST" else None, catalogue=catalogue()))
+    form = dressed(kind.form(request.POST if request.method == "POST" else None, catalogue=catalogue(request.user)))
     if form.is_valid():
         try:
-            study = lifecycle.create_study(**first.cleaned_data, design=_design(form), owner=request.user)
+            given = first.cleaned_data | {"design": _design(form)}
+            study = lifecycle.create_study(**given, owner=request.user, actor=request.user)
         except StudyError as error:
             form.add_error(None, sentence(error))
         else:
-            admin.log_addition(request, study, "Added.")
             messages.success(request, f"{study.title} is a draft now. Prepare it next.")
             return redirect(admin.address(study))
     back = reverse("admin:studies_study_add", query=request.GET)
@@ -106,18 +106,17 @@ def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRes
         return redirect(admin.address(study))
     kind = protocols.get(study.protocol)
     data = request.POST if request.method == "POST" else None
-    form = dressed(kind.form(data, catalogue=catalogue(), initial=study.design))
+    form = dressed(kind.form(data, catalogue=catalogue(request.user), initial=study.design))
     if form.is_valid():
         before = study.design
         try:
-            lifecycle.change_design(study, _design(form))
+            lifecycle.change_design(study, _design(form), actor=request.user)
         except StudyError as error:
             form.add_error(None, sentence(error))
         else:
             if study.design == before:
                 messages.info(request, "The design is as it was.")
             else:
-                admin.log_change(request, study, "Changed the design.")
                 messages.success(request, "The design is changed. Prepare the study before opening it.")
             return redirect(admin.address(study))
     context = {"form": form, "kind": kind, "study": study, "original": study, "back": admin.address(study)}

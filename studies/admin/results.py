@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.safestring import mark_safe
 
-from studies import protocols
+from studies import audit, protocols
 from studies.models import Study
 from studies.protocols import Figure, Table
 from studies.reports import export as exporting
@@ -28,6 +28,8 @@ def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     if study.opened_at is None:
         messages.error(request, f"Study {study.slug} is {study.state}: it has no answers yet.")
         return redirect(admin.address(study))
+    if study.state == Study.State.CLOSED:
+        audit.record_reading(study, "results page", request.user)
     found = result(study)
     median = found.counts["median_response_ms"]
     context: dict[str, Any] = {
@@ -68,7 +70,7 @@ def export(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, f"Study {study.slug} is {study.state}: only a closed study can be downloaded.")
         return redirect(admin.address(study))
     headers = {"Content-Disposition": f'attachment; filename="{study.slug}.zip"'}
-    return HttpResponse(exporting.zipped(study), content_type="application/zip", headers=headers)
+    return HttpResponse(exporting.zipped(study, actor=request.user), content_type="application/zip", headers=headers)
 
 
 def shown(figure: Figure) -> dict[str, Any]:

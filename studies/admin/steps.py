@@ -29,7 +29,7 @@ class Step:
     key: str
     button: str
     states: tuple[str, ...]
-    act: Callable[[Study], None]
+    act: Callable[..., None]
     done: str
     says: Callable[[Study, Progress], list[str]]
     final: str = ""
@@ -157,11 +157,10 @@ def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpRe
     # Also a step that does not fit is tried: the life cycle knows best why not, and has the last word anyway.
     chosen = found[0] if found else next(one for one in STEPS if one.key == key)
     try:
-        chosen.act(study)
+        chosen.act(study, actor=request.user)
     except StudyError as error:
         messages.error(request, sentence(error))
         return redirect(admin.address(study))
-    admin.log_change(request, study, chosen.done)
     if study.problem:
         messages.warning(request, sentence(f"study {study.slug}: {study.problem}"))
     else:

@@ -18,12 +18,12 @@ from unfold.decorators import display
 
 from studies import lifecycle, protocols
 from studies.errors import StudyError
-from studies.models import Study
+from studies.models import Access, Study
 from studies.workbench import status
 
-from . import amending, designing, planning, results, steps
+from . import amending, designing, log, people, planning, results, steps
 from .describing import report_of, settings_of, stages
-from .pages import row, sentence
+from .pages import Findable, row, sentence
 from .progress import counted, progress
 
 
@@ -53,7 +53,7 @@ class RehearsalFilter(admin.SimpleListFilter):
 
 
 @admin.register(Study)
-class StudyAdmin(ModelAdmin):
+class StudyAdmin(Findable, ModelAdmin):
     list_display = ["what", "state_label", "how_far", "protocol_title", "link_button", "added"]
     list_filter = ["state", ProtocolFilter, RehearsalFilter]
     list_select_related = ["rehearsal_of"]
@@ -64,7 +64,7 @@ class StudyAdmin(ModelAdmin):
     # --- the list -----------------------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Study]:
-        return counted(super().get_queryset(request))
+        return counted(super().get_queryset(request).visible_to(request.user))
 
     @display(description="Study", ordering="title")
     def what(self, study: Study) -> str:
@@ -101,12 +101,31 @@ class StudyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
         """Only what was never open can be deleted: nobody can have answered it."""
         allowed = super().has_delete_permission(request, obj)
-        return allowed and (obj is None or (obj.opened_at is None and not obj.rehearsals.exists()))
+        if obj is None:
+            return allowed
+        return allowed and obj.access == Access.OWN and obj.opened_at is None and not obj.rehearsals.exists()
+
+    def has_change_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (obj is None or obj.access in (Access.EDIT, Access.OWN))
+
+    def has_share_permission(self, request: HttpRequest, obj: Study) -> bool:
+        return self.has_view_permission(request, obj) and obj.access == Access.OWN
+
+    def delete_model(self, request: HttpRequest, obj: Study) -> None:
+        lifecycle.delete_study(obj, actor=request.user)
 
     def get_deleted_objects(self, objs: QuerySet[Study], request: HttpRequest) -> tuple[list, dict, set, list]:
         """Numbers instead of a line for each of thousands of stimuli."""
         counts = {"stimuli": sum(study.stimuli.count() for study in objs)}
         return [str(study) for study in objs], counts, set(), []
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except StudyError as error:
+            messages.error(request, sentence(error))
+            return redirect("admin:studies_study_changelist")
 
     # --- addresses ----------------------------------------------------------------------------------------------------
 
@@ -123,6 +142,9 @@ class StudyAdmin(ModelAdmin):
             at("<int:pk>/preparing/", preparing, "preparing"),
             at("plan/", planning.plan, "plan"),
             at("<int:pk>/amend/", amending.amend, "amend"),
+            at("<int:pk>/people/", people.people, "people"),
+            at("<int:pk>/history/", log.log, "history"),
+            at("<int:pk>/history/log.csv", log.download, "log"),
             at("<int:pk>/results/", results.results, "results"),
             at("<int:pk>/results/export/", results.export, "export"),
             *(at(f"<int:pk>/{key}/", steps.step, key, key=key) for key in steps.KEYS),
@@ -156,7 +178,7 @@ class StudyAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Study, form: Any, change: bool) -> None:
         """Not `save()`: a worker or another tab may have moved the study on since this page was read."""
-        lifecycle.change_texts(obj, title=obj.title, consent_text=obj.consent_text)
+        lifecycle.change_texts(obj, title=obj.title, consent_text=obj.consent_text, actor=request.user)
 
     def response_change(self, request: HttpRequest, obj: Study) -> HttpResponse:
         messages.success(request, "The texts are saved.")
@@ -173,6 +195,7 @@ class StudyAdmin(ModelAdmin):
             "steps": [(step, step.says(study, so_far)) for step in steps.possible(study)],
             "stages": stages(study),
             "link": participant_link(study),
+            "n_shares": study.shares.count(),
             "design": settings_of(study),
             "design_changes": study.state in lifecycle.EDITABLE,
             "texts_change": study.state in lifecycle.NOT_YET_OPEN,

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from explainers import images
 from studies import storage
-from studies.models import Image
+from studies.models import Image, ImageSet
 
 SIDE = 96
 WEEK = 7 * 24 * 3600
@@ -20,6 +20,9 @@ def thumbnail(admin: ModelAdmin, request: HttpRequest, sha256: str) -> HttpRespo
     """A square PNG of at most SIDE pixels from the middle of the photograph, without its metadata."""
     if not admin.has_view_permission(request):
         raise PermissionDenied
+    image_sets = ImageSet.objects.visible_to(request.user)
+    if not Image.objects.filter(sha256=sha256, image_set__in=image_sets).exists():
+        raise Http404("No photograph has this content.")
     key = f"thumbnail-{SIDE}-{sha256}"
     png = cache.get(key)
     if png is None:
@@ -30,9 +33,7 @@ def thumbnail(admin: ModelAdmin, request: HttpRequest, sha256: str) -> HttpRespo
 
 
 def _draw(sha256: str) -> bytes:
-    photograph = Image.objects.filter(sha256=sha256).first()
-    if photograph is None:
-        raise Http404("No photograph has this content.")
+    photograph = Image.objects.filter(sha256=sha256)[0]
     side = min(SIDE, photograph.width, photograph.height)
     try:
         return images.encode_png(images.load(storage.read(photograph.file), resize=side, crop=side))

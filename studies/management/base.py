@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
 from studies.errors import StudyError
@@ -38,6 +39,13 @@ class StudyCommand(QuorumCommand):
 
     def handle_study(self, study: Study, **options: Any) -> None:
         raise NotImplementedError
+
+
+def account(name: str) -> User:
+    user = User.objects.filter(username=name).first()
+    if user is None:
+        raise StudyError(f"there is no account called {name}")
+    return user
 
 
 def lines(table: Table) -> Iterator[str]:

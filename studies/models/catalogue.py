@@ -2,12 +2,16 @@
 
 from django.db import models
 
+from .visibility import CatalogueQuerySet
+
 
 class ImageSet(models.Model):
     """Photographs with one ground-truth class each."""
 
     name = models.SlugField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CatalogueQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -70,6 +74,8 @@ class Classifier(models.Model):
     digest = models.CharField(max_length=64)
     n_outputs = models.PositiveIntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CatalogueQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from .visibility import StudyQuerySet
+
 
 class Study(models.Model):
     """One run of a protocol.  `design` is written through the protocol's form only; opening freezes it."""
@@ -51,6 +53,8 @@ class Study(models.Model):
     prepared_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = StudyQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Q
 
 from studies import allocation
 from studies.models import Participant, Role, Slot, Stimulus, Study, Trial
+
+from . import queries
 
 
 @dataclass
@@ -106,18 +108,7 @@ class Standing:
 def stand(person: Participant) -> Standing:
     """Where the participant stands; `person` as read just now, with study and arm."""
     tally, shown, feedback, ready = Tally(person), None, None, []
-    here = Q(visit=person.visit, released_at=None)
-    counts = (
-        Trial.objects.filter(participant=person)
-        .values_list("role", "stimulus__condition")
-        .annotate(
-            n=Count("pk", filter=here),
-            n_answered=Count("answered_at", filter=here),
-            n_wrong=Count("pk", filter=here & Q(correct=False)),
-            last=Max("position"),
-        )
-    )
-    for role, condition, n, answered, wrong, position in counts.order_by():
+    for role, condition, n, answered, wrong, position in queries.counts(person):
         tally.position = max(tally.position, position)
         if role == Role.PRACTICE:
             tally.practice, tally.practised = n, answered

@@ -15,21 +15,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django import forms
 
-from . import accepting, attacking, checking, comparing
+from . import accepting, attacking, checking, comparing, rising
 from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
 from .attacking import IN_GALLERY, AttackForm, ExplanationForm, attack_recipe, explainer_recipe
 from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
 from .registered import Registered, contrast
 from .results import Figure, Gallery, Summary, Table, p_value, percent, points, span
+from .rising import CONDITIONS, EXPLANATION, WHOLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from studies.analysis.tables import Answers
 
-WHOLE, EXPLANATION = CONDITIONS = ("whole", "explanation")
 TWO_VISITS, GROUPS = "two_visits", "separate_groups"
-MOST_RISEN = 10
 
 
 class AdversarialTrialsForm(AttackForm, ExplanationForm, PanelForm):
@@ -200,7 +199,7 @@ class AdversarialTrials(Protocol):
         measures["strata"] = comparing.strata(table, "yes", "label", CONDITIONS)
         people = participant_summary(said)
         measures["straight_lining_participants"] = int(people["straight_lining"].sum())
-        measures["risen"] = _risen(stimuli, said, each, panel)
+        measures["risen"] = rising.risen(stimuli, said, each, panel)
         return Summary(
             _headline(measures),
             measures,
@@ -214,11 +213,11 @@ class AdversarialTrials(Protocol):
                 ),
                 *_robustness(measures, by_threshold),
                 *comparing.strata_tables(measures["strata"], "adversarial label", DIFFERENCE, CONDITIONS),
-                _risen_table(measures),
+                rising.table(measures),
             ],
             [*_figures(measures, by_threshold), comparing.people_figure(table, "yes")],
             warnings=comparing.strata_warnings(measures["strata"], "adversarial labels", DIFFERENCE),
-            galleries=[_risen_gallery(measures, stimuli)],
+            galleries=[rising.gallery(measures, stimuli)],
         )
 
 
@@ -271,22 +270,6 @@ def _differences(table: "pd.DataFrame", each: Mapping[str, "Answers"], panel: in
         table["image"].to_numpy(),
     )
     return {"accepted_difference": accepted, "yes_difference": yes.as_dict(), "mcnemar": mcnemar}
-
-
-def _risen(stimuli: "pd.DataFrame", said: "Answers", each: Mapping[str, "Answers"], panel: int) -> list[dict[str, Any]]:
-    """The images with complete panels in both conditions, those first whose yes answers rose most."""
-    if len(each) < len(CONDITIONS):
-        return []
-    from studies.analysis.panels import count_panels
-
-    label = dict(zip(stimuli["image"], stimuli["label"], strict=True))
-    counted = {name: count_panels(each[name], panel=panel) for name in CONDITIONS}
-    rows = []
-    for code, image in enumerate(said.stimulus_names):
-        if all(code < len(c.counted) and c.counted[code] for c in counted.values()):
-            whole, explained = (int(counted[name].yes[code]) for name in CONDITIONS)
-            rows.append({"image": str(image), "label": label[image], WHOLE: whole, EXPLANATION: explained})
-    return sorted(rows, key=lambda row: (row[WHOLE] - row[EXPLANATION], row["image"]))
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------
@@ -369,43 +352,6 @@ DIFFERENCE_NOTE = (
     "Differences are paired by image, and by participant where the same people met both conditions. The test of the "
     "study is the cluster-robust one on the shares of yes answers; McNemar's exact test is beside it for comparison."
 )
-
-
-def _most_risen(measures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [row for row in measures["risen"] if row[EXPLANATION] > row[WHOLE]][:MOST_RISEN]
-
-
-def _risen_table(measures: Mapping[str, Any]) -> Table:
-    n = measures["panel"]
-    rows = [
-        [
-            row["image"],
-            row["label"],
-            f"{row[WHOLE]} of {n}",
-            f"{row[EXPLANATION]} of {n}",
-            row[EXPLANATION] - row[WHOLE],
-        ]
-        for row in _most_risen(measures)
-    ]
-    note = f"At most {MOST_RISEN}; chosen because agreement rose, so they say nothing about how often it does."
-    columns = ["image", "adversarial label", "yes, whole", "yes, explanation", "rise"]
-    return Table("Images on which agreement rose most", columns, rows, note, exploratory=True)
-
-
-def _risen_gallery(measures: Mapping[str, Any], stimuli: "pd.DataFrame") -> Gallery:
-    """Figure 6 of the paper: these images as people saw them."""
-    n, risen = measures["panel"], _most_risen(measures)
-    columns = zip(stimuli["image"], stimuli["condition"], stimuli["picture"], strict=True)
-    wanted = {row["image"] for row in risen}
-    pictures = {(image, condition): picture for image, condition, picture in columns if image in wanted}
-    rows = [
-        (
-            f"{row['image']}: {row['label']}. {row[WHOLE]} of {n} yes whole, {row[EXPLANATION]} of {n} explained",
-            [pictures[row["image"], condition] for condition in CONDITIONS],
-        )
-        for row in risen
-    ]
-    return Gallery("How people saw the images on which agreement rose most", list(CONDITIONS), rows)
 
 
 def _figures(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Figure]:

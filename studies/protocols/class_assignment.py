@@ -19,7 +19,7 @@ from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
 from .fields import NameListField
 from .registered import LATE, Registered, contrast
 from .results import Summary, Table, percent, span
-from .rounds import CLASSES, confusion_of, draw_rounds, hold_out
+from .rounds import CLASSES, clear_rounds, confusion_of, draw_rounds, hold_out
 from .selecting import TITLES, WAYS, SelectionForm, rule
 
 if TYPE_CHECKING:
@@ -281,45 +281,26 @@ def _checks(design: Mapping[str, Any], bench: Any, images: Any, targets: Sequenc
         return
     classifier, random = design["classifier"], np.random.default_rng([design["seed"], checking.STREAM])
     names, titles = bench.class_names(classifier), bench.class_titles(classifier)
-    held_out = {target.sha256 for target in targets}
-    pools: dict[int, list[Any]] = {}
-    for prediction in checking.clear(bench.predictions(classifier, images)):
-        if prediction.image.sha256 not in held_out:
-            pools.setdefault(prediction.image.label, []).append(prediction.image)
-    # Of each class six are shown, the rest can be targets.
-    spare = {label: [pool[i] for i in random.permutation(len(pool))] for label, pool in sorted(pools.items())}
-    spare = {label: pool for label, pool in spare.items() if len(pool) > IMAGES}
-    if len(spare) < CLASSES:
-        raise DesignError(
-            [
-                f"the checks need {CLASSES} classes with more than {IMAGES} images that the classifier gets right with "
-                f"at least {checking.CLEAR:.0%}, besides the targets, and there are {len(spare)}"
-            ]
-        )
-    shown_of = {label: pool[:IMAGES] for label, pool in spare.items()}
-    left = [image for pool in spare.values() for image in pool[IMAGES:]]
-    made = checking.shares(wanted, len(left), "could be the targets of checks")
+    clear = [prediction.image for prediction in checking.clear(bench.predictions(classifier, images))]
+    made, rounds = clear_rounds(clear, targets, wanted, IMAGES, random)
     bench.note(checks=made)
-    drawn = [left[i] for i in random.permutation(len(left))[: sum(made.values())]]
-    wanted_pictures = [*drawn, *(image for group in shown_of.values() for image in group)]
-    pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, wanted_pictures)}
-    for role, target in zip((role for role, n in made.items() for _ in range(n)), drawn, strict=True):
-        others = random.permutation([label for label in spare if label != target.label])[: CLASSES - 1]
-        labels = random.permutation([target.label, *others]).tolist()
-        groups = [[(shown_of[label][i], "prototype") for i in random.permutation(IMAGES)] for label in labels]
-        called = [titles[label] for label in labels]
+    every = [image for target, groups in rounds for image in (target, *(i for group in groups.values() for i in group))]
+    pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, list(dict.fromkeys(every)))}
+    for role, (target, groups) in zip((role for role, n in made.items() for _ in range(n)), rounds, strict=True):
+        called = [titles[label] for label in groups]
+        placed = [[(image, "prototype") for image in group] for group in groups.values()]
         yield StimulusSpec(
             condition=design["conditions"][0],
             role=role,
             shown={
                 "target": pictures[target.sha256],
-                "groups": _shown(design, "random", groups, pictures, called),
+                "groups": _shown(design, "random", placed, pictures, called),
             },
             truth={
                 "image": target.path,
                 "label": names[target.label],
-                "classes": [names[label] for label in labels],
-                "expected": LETTERS[labels.index(target.label)],
+                "classes": [names[label] for label in groups],
+                "expected": LETTERS[list(groups).index(target.label)],
             },
         )
 

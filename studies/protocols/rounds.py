@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import checking
 from .base import DesignError
 
 #: How many classes a round has.
@@ -58,3 +59,38 @@ def hold_out(pools: dict[int, list[Any]], targets: Sequence[Any]) -> None:
     held_out = {target.sha256 for target in targets}
     for label, images in pools.items():
         pools[label] = [image for image in images if image.sha256 not in held_out]
+
+
+def clear_rounds(
+    clear: Iterable[Any],
+    targets: Sequence[Any],
+    wanted: Sequence[tuple[str, int, int]],
+    size: int,
+    random: np.random.Generator,
+) -> tuple[dict[str, int], list[tuple[Any, dict[int, list[Any]]]]]:
+    """Rounds of clear images alone, none of them a target of the study: how many of each kind of check, then each
+    round's target and its groups of `size` images by label, in order.
+
+    `wanted` is what `checking.roles` gives.  DesignError where too few classes have enough such images.
+    """
+    held_out = {target.sha256 for target in targets}
+    pools: dict[int, list[Any]] = {}
+    for image in clear:
+        if image.sha256 not in held_out:
+            pools.setdefault(image.label, []).append(image)
+    # Of each class so many are shown, the rest can be targets.
+    pools = {label: [pool[i] for i in random.permutation(len(pool))] for label, pool in sorted(pools.items())}
+    pools = {label: pool for label, pool in pools.items() if len(pool) > size}
+    if len(pools) < CLASSES:
+        clearly = f"that the classifier gets right with at least {checking.CLEAR:.0%}"
+        needed = f"{CLASSES} classes with more than {size} images {clearly}, besides the targets"
+        raise DesignError([f"the checks need {needed}, and there are {len(pools)}"])
+    left = [image for pool in pools.values() for image in pool[size:]]
+    made = checking.shares(wanted, len(left), "could be the targets of checks")
+    rounds = []
+    for target in (left[i] for i in random.permutation(len(left))[: sum(made.values())]):
+        others = random.permutation([label for label in pools if label != target.label])[: CLASSES - 1]
+        labels = random.permutation([target.label, *others]).tolist()
+        groups = {label: [pools[label][i] for i in random.permutation(size)] for label in labels}
+        rounds.append((target, groups))
+    return made, rounds

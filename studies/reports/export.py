@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.utils.text import slugify
 
-from studies import amending
+from studies import amending, audit
 from studies.errors import StudyError
 from studies.models import Look, Study
 
@@ -27,14 +28,15 @@ RECOMPUTE = Path(__file__).parent / "recompute.py"
 NOTEBOOK = Path(__file__).parent / "analysis.ipynb"
 
 
-def write(study: Study, folder: Path) -> None:
+def write(study: Study, folder: Path, *, actor: AbstractBaseUser | None = None) -> None:
     """Write the export to `folder`, which is new, empty, or an earlier export of this study; StudyError otherwise."""
     if study.opened_at is None:
         raise StudyError(f"study {study.slug} is {study.state}: there is nothing to export before it was opened")
     folder = Path(folder).absolute()
     try:
         _check_place(study, folder)
-        seen = looking.look(study, "export_study")
+        seen = looking.look(study, "export_study", actor)
+        audit.record(study, audit.What.EXPORTED, actor, state=study.state)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
             draft, before = Path(place) / "export", Path(place) / "before"
@@ -53,12 +55,12 @@ def write(study: Study, folder: Path) -> None:
         raise StudyError(f"{folder}: {error.strerror}") from None
 
 
-def zipped(study: Study) -> bytes:
+def zipped(study: Study, *, actor: AbstractBaseUser | None = None) -> bytes:
     """The export as one zip file with one folder."""
     file = io.BytesIO()
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / study.slug
-        write(study, root)
+        write(study, root, actor=actor)
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(root.rglob("*")):
                 if path.is_file():

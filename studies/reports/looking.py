@@ -2,14 +2,18 @@
 
 import logging
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 from django.utils import timezone
 
+from studies import audit
 from studies.models import Look, Study
 
 log = logging.getLogger(__name__)
 
 
-def look(study: Study, way: str) -> Look | None:
+@transaction.atomic
+def look(study: Study, way: str, actor: AbstractBaseUser | None = None) -> Look | None:
     """Record that somebody is about to see outcomes; of a closed study everybody may, and it is no look."""
     if study.state == Study.State.CLOSED:
         return None
@@ -20,5 +24,6 @@ def look(study: Study, way: str) -> Look | None:
         answers=study.slots.filter(filled=True).count(),
         participants=study.participants.count(),
     )
+    audit.record(study, audit.What.LOOKED, actor, way=way, answers=seen.answers, state=study.state)
     log.warning("interim look at the outcomes of %s after %d answers", study.slug, seen.answers)
     return seen

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 from django.db import connections
 
-from studies import protocols
+from studies import audit, protocols
 from studies.errors import StudyError
 from studies.models import Role, Slot, Study, Trial
 
@@ -66,6 +66,7 @@ def simulate(
             crowd.each(lambda person: crowd.come_back(person, days), list(crowd.came), concurrent)
     left = sum(person.left for person in crowd.came)
     wanted = Slot.objects.filter(study=study, filled=False).count()
+    audit.record(study, audit.What.SIMULATED, None, participants=len(crowd.came), answers=crowd.answers)
     return Outcome(len(crowd.came), crowd.answers, wanted, left)
 
 

@@ -6,10 +6,11 @@ Called off, interrupted or killed, it goes on where it stopped when it is asked 
 import logging
 from collections.abc import Iterable
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from studies import protocols
+from studies import audit, protocols
 from studies.errors import StudyError
 from studies.models import Condition, Role, Stimulus, Study
 from studies.protocols import DesignError, StimulusSpec
@@ -21,36 +22,38 @@ from .recipes import digest
 
 log = logging.getLogger(__name__)
 
+What = audit.What
+
 PREPARABLE = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
 UNREACHABLE = "the queue of the workers cannot be reached; it begins when the queue is back"
 CALLED_OFF = "its preparation was called off; what was computed is kept"
 
 
-def prepare(study: Study, *, progress: Progress | None = None) -> None:
+def prepare(study: Study, *, progress: Progress | None = None, actor: AbstractBaseUser | None = None) -> None:
     """Compute what the study shows, here and now; afterwards it is ready to open.
 
     Raises StudyError where it cannot be done; the reason is kept with the study, which is a draft again.
     """
-    _begin(study)
+    _begin(study, actor)
     try:
-        _run(study, Foreground(study), progress)
+        _run(study, Foreground(study), progress, actor)
     except KeyboardInterrupt:
-        _give_up(study, CALLED_OFF)
+        _give_up(study, CALLED_OFF, What.CANCELLED, actor)
         raise
     study.refresh_from_db()
 
 
-def request(study: Study) -> None:
+def request(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
     """Have workers prepare the study.  What failed before is tried anew."""
     with transaction.atomic():
-        _begin(study)
+        _begin(study, actor)
         transaction.on_commit(lambda: _ring(study))
     study.refresh_from_db()
 
 
-def cancel(study: Study) -> None:
+def cancel(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
     """Call a preparation off: workers stop after the batch they are at."""
-    if not _give_up(study, CALLED_OFF):
+    if not _give_up(study, CALLED_OFF, What.CANCELLED, actor):
         raise StudyError(f"study {study.slug} is {study.state}: it is not being prepared")
 
 
@@ -64,7 +67,7 @@ def replay(study_id: int) -> None:
         return
     study = preparing.get()
     try:
-        _run(study, Queued(), None)
+        _run(study, Queued(), None, who=audit.WORKER)
     except Pending:
         return
     except StudyError as error:
@@ -76,23 +79,33 @@ def _ring(study: Study) -> None:
         Study.objects.filter(pk=study.pk, state=Study.State.PREPARING).update(problem=UNREACHABLE)
 
 
-def _begin(study: Study) -> None:
+def _begin(study: Study, actor: AbstractBaseUser | None) -> None:
     with transaction.atomic():
         if not Study.objects.filter(pk=study.pk, state__in=PREPARABLE).update(state=Study.State.PREPARING, problem=""):
             study.refresh_from_db()
             raise StudyError(f"study {study.slug} is {study.state}: only a draft can be prepared")
         study.artifacts.clear()
+        audit.record(study, What.REQUESTED, actor)
     study.refresh_from_db()
 
 
-def _give_up(study: Study, problem: str) -> bool:
+@transaction.atomic
+def _give_up(study: Study, problem: str, what: str, actor: AbstractBaseUser | None = None, who: str = "") -> bool:
     preparing = Study.objects.filter(pk=study.pk, state=Study.State.PREPARING)
     given_up = bool(preparing.update(state=Study.State.DRAFT, problem=problem))
+    if given_up:
+        audit.record(study, what, actor, who=who, **({"problem": problem} if what == What.FAILED else {}))
     study.refresh_from_db()
     return given_up
 
 
-def _run(study: Study, executor: Executor, progress: Progress | None) -> None:
+def _run(
+    study: Study,
+    executor: Executor,
+    progress: Progress | None,
+    actor: AbstractBaseUser | None = None,
+    who: str = "",
+) -> None:
     protocol = protocols.get(study.protocol)
     bench = Bench(study, executor, progress)
     try:
@@ -100,18 +113,27 @@ def _run(study: Study, executor: Executor, progress: Progress | None) -> None:
         if not any(spec.role == Role.MAIN for spec in specs):
             raise StudyError("the design gives no stimuli")
     except (StudyError, DesignError) as error:
-        _give_up(study, str(error))
+        _give_up(study, str(error), What.FAILED, actor=actor, who=who)
         raise StudyError(str(error)) from None
     except (Pending, DatabaseError):
         raise
     except Exception as error:
         # A worker's log is not where a researcher looks: without this the study would seem to be prepared for ever.
-        _give_up(study, f"it stopped unexpectedly ({type(error).__name__}: {error})")
+        problem = f"it stopped unexpectedly ({type(error).__name__}: {error})"
+        _give_up(study, problem, What.FAILED, actor=actor, who=who)
         raise
-    _write(study, specs, {**bench.notes, "classifiers": bench.classifier_digests()}, protocol.version)
+    report = {**bench.notes, "classifiers": bench.classifier_digests()}
+    _write(study, specs, report, protocol.version, actor, who)
 
 
-def _write(study: Study, specs: Iterable[StimulusSpec], report: dict, version: int) -> None:
+def _write(
+    study: Study,
+    specs: Iterable[StimulusSpec],
+    report: dict,
+    version: int,
+    actor: AbstractBaseUser | None = None,
+    who: str = "",
+) -> None:
     with transaction.atomic():
         row = Study.objects.select_for_update().get(pk=study.pk)
         if row.state == Study.State.READY and row.design == study.design:
@@ -145,3 +167,4 @@ def _write(study: Study, specs: Iterable[StimulusSpec], report: dict, version: i
         row.protocol_version = version
         row.state, row.prepared_at, row.problem = Study.State.READY, timezone.now(), ""
         row.save(update_fields=["preparation", "protocol_version", "state", "prepared_at", "problem"])
+        audit.record(row, What.PREPARED, actor, who=who, stimuli=len(rows))

@@ -172,9 +172,9 @@ def test_a_study_that_opens_while_its_design_is_edited_keeps_its_design(design, 
     before = dict(study.design)
     changing = lifecycle.change_design
 
-    def too_late(row, changed):
+    def too_late(row, changed, **by):
         lifecycle.open_study(study)
-        changing(row, changed)
+        changing(row, changed, **by)
 
     monkeypatch.setattr(lifecycle, "change_design", too_late)
     response = researcher().post(change(study), design | {"threshold": "1"})
@@ -184,4 +184,5 @@ def test_a_study_that_opens_while_its_design_is_edited_keeps_its_design(design, 
 
 
 def test_changing_needs_its_permission(design):
-    assert staff("view_study").get(change(make_study(3))).status_code == 403
+    study = make_study(3)
+    assert staff("view_study", sees=study).get(change(study)).status_code == 403

@@ -154,8 +154,8 @@ def test_a_wrong_amendment_stores_nothing(data):
 
 def test_only_who_may_change_a_study_amends_it():
     study = answered_study()
-    assert staff("view_study").post(at(study, "amend"), {"reason": "why"}).status_code == 403
-    assert "Amend …" not in text(staff("view_study").get(at(study, "results")))
+    assert staff("view_study", sees=study).post(at(study, "amend"), {"reason": "why"}).status_code == 403
+    assert "Amend …" not in text(staff("view_study", sees=study).get(at(study, "results")))
     assert not Amendment.objects.exists()
 
 

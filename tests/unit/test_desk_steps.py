@@ -83,7 +83,7 @@ def test_following_a_link_to_a_step_changes_nothing(key, state, bell):
 def test_a_step_needs_the_permission_to_change_studies(key, bell):
     study = in_state(State.OPEN if key in ("pause", "close") else State.READY)
     before = Study.objects.values().get(pk=study.pk)
-    assert staff("view_study").post(at(study, key)).status_code == 403
+    assert staff("view_study", sees=study).post(at(study, key)).status_code == 403
     assert Study.objects.values().get(pk=study.pk) == before
 
 
@@ -160,7 +160,7 @@ def test_a_step_is_written_down_in_the_history():
     study = in_state(State.READY)
     client = researcher()
     client.post(at(study, "open"))
-    assert "The study is open" in text(client.get(at(study, "history")))
+    assert "Opened" in text(client.get(at(study, "history")))
 
 
 def test_closing_leads_to_the_results():

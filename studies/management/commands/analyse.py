@@ -3,6 +3,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from studies import audit
 from studies.errors import StudyError
 from studies.management.base import StudyCommand, lines
 from studies.models import Study
@@ -22,6 +23,8 @@ class Command(StudyCommand):
             raise StudyError(f"study {study.slug} is {study.state}: there is nothing to analyse before it was opened")
         if study.state != Study.State.CLOSED:
             self.stderr.write(f"{study.slug} is {study.state}: an interim look. Stopping at a look one likes misleads.")
+        else:
+            audit.record_reading(study, "analyse", None)
         result, content = analysis.analyse(study, looking.look(study, "analyse"))
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if options["json"] == Path("-"):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from studies.errors import StudyError
 from studies.lifecycle import create_study
-from studies.management.base import QuorumCommand
+from studies.management.base import QuorumCommand, account
 
 
 class Command(QuorumCommand):
@@ -16,10 +16,12 @@ class Command(QuorumCommand):
         parser.add_argument(
             "--design", required=True, type=Path, metavar="FILE.json", help="Its settings; see study_template."
         )
+        parser.add_argument("--owner", metavar="USERNAME", help="Whose study it is (default: superusers see it only).")
         parser.add_argument("--title", default="", help="As researchers read it (default: the short name).")
 
-    def handle(self, *args, slug, protocol, design, title, **options):
-        study = create_study(slug=slug, protocol=protocol, design=read_json(design), title=title)
+    def handle(self, *args, slug, protocol, design, title, owner, **options):
+        user = account(owner) if owner else None
+        study = create_study(slug=slug, protocol=protocol, design=read_json(design), title=title, owner=user)
         self.say(f"Created {study.slug}. Next: manage.py prepare {study.slug}")
 
 

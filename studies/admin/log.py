@@ -1,0 +1,96 @@
+"""The log of a study: what was done to it, by whom and when; the page, and the file."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin as django_admin
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import Truncator
+from unfold.admin import ModelAdmin
+
+from studies import protocols
+from studies.catalogue import catalogue
+from studies.models import Access, Event, Study
+from studies.reports.log import write_csv
+
+from .describing import in_words
+from .pages import Findable, page, row
+
+if TYPE_CHECKING:
+    from .studies import StudyAdmin
+
+LINES = 100
+LONGEST = 120
+
+
+def log(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+    study = row(admin, request, pk, "view")
+    lines = Paginator(study.events.order_by("-at", "-pk"), LINES).get_page(request.GET.get("p"))
+    names = labels(study)
+    context = {
+        "study": study,
+        "original": study,
+        "lines": lines,
+        "told": [{"event": event, "details": details(event, names)} for event in lines],
+    }
+    return page(admin, request, "admin/studies/study/log.html", title="Log", **context)
+
+
+def download(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+    """The whole log as CSV."""
+    study = row(admin, request, pk, "view")
+    headers = {"Content-Disposition": f'attachment; filename="{study.slug}-log.csv"'}
+    response = HttpResponse(content_type="text/csv; charset=utf-8", headers=headers)
+    write_csv(study.events.all(), response)
+    return response
+
+
+def labels(study: Study) -> dict[str, str]:
+    """Settings as their form calls them."""
+    fields = protocols.get(study.protocol).form(catalogue=catalogue()).fields
+    return {name: str(field.label or _title(name)) for name, field in fields.items()}
+
+
+def details(event: Event, names: dict[str, str]) -> list[tuple[str, str]]:
+    """What a line of the log says besides: name and value, a changed setting as before → after."""
+    found: list[tuple[str, str]] = []
+    for name, value in event.details.items():
+        if name == "changes":
+            told = in_words if event.what == Event.What.AMENDED else _change
+            found += [(names.get(one, _title(one)), told(change)) for one, change in value.items()]
+        elif name == "may":
+            found.append(("They may", Access(value).label))
+        elif name != "design" and value is not None:
+            found.append((_title(name), in_words(value)))
+    return found
+
+
+def _change(pair: list[Any]) -> str:
+    """Before and after; of a long text its beginnings, the file has all of it."""
+    return " → ".join(Truncator(in_words(value)).chars(LONGEST) for value in pair)
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+@django_admin.register(Event)
+class EventAdmin(Findable, ModelAdmin):
+    """All logs in one list, of studies that are gone too; nobody adds, changes or deletes a line."""
+
+    list_display = ["at", "slug", "what", "who"]
+    list_filter = ["what"]
+    search_fields = ["slug", "who"]
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).visible_to(request.user).order_by("-at", "-pk")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
+        return False

@@ -1,0 +1,136 @@
+"""The desk's site: who is let in, and with what.  A password, and a second factor where there is one."""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from ipaddress import ip_address
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from unfold import widgets
+from unfold.forms import AuthenticationForm
+from unfold.sites import UnfoldAdminSite
+
+from studies import second_factor
+
+#: Where somebody may go who has to set up a second factor first.
+ENROLLING = ("second_factor", "logout", "password_change", "password_change_done", "jsi18n")
+
+
+class LoginForm(AuthenticationForm):
+    """Name, password, and for whoever has turned it on a code; whether somebody has is told after the password only."""
+
+    code = forms.CharField(
+        required=False,
+        max_length=20,
+        label="Code, if you use a second factor",
+        widget=widgets.UnfoldAdminTextInputWidget(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
+    )
+
+    def confirm_login_allowed(self, user: User) -> None:
+        super().confirm_login_allowed(user)
+        if not second_factor.is_on(user):
+            return
+        code = self.cleaned_data.get("code")
+        if not code:
+            raise ValidationError("This account has a second factor: give the code of your authenticator too.")
+        user.otp_device = second_factor.verify(user, code)
+        if user.otp_device is None:
+            raise ValidationError("This code does not fit. Wait for the next one, or use a recovery code.")
+
+
+class Desk(UnfoldAdminSite):
+    """Staff only; with a second factor where the account has one, or where every account must have one."""
+
+    login_form = LoginForm
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        user = request.user
+        if not (user.is_active and user.is_staff):
+            return False
+        return user.is_verified() or not self.asks_for_code(request)
+
+    def asks_for_code(self, request: HttpRequest) -> bool:
+        """Whether the account has a second factor; looked up once, a page asks several times."""
+        if not hasattr(request, "asks_for_code"):
+            request.asks_for_code = second_factor.is_on(request.user)
+        return request.asks_for_code
+
+    def must_enrol(self, request: HttpRequest) -> bool:
+        user = request.user
+        return bool(
+            settings.REQUIRE_SECOND_FACTOR
+            and user.is_active
+            and user.is_staff
+            and not user.is_verified()
+            and not self.asks_for_code(request)
+        )
+
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        inner = super().admin_view(view, cacheable)
+
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if self.must_enrol(request) and request.resolver_match.url_name not in ENROLLING:
+                return redirect(f"{self.name}:second_factor")
+            return inner(request, *args, **kwargs)
+
+        return update_wrapper(guarded, inner)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The theme's, of which one page is all there is; it knows no answer to a page that is not there."""
+        request.GET = request.GET.copy()
+        request.GET.pop("page", None)
+        return super().search(request, extra_context)
+
+    def extra_urls(self) -> list:
+        # Loaded here: the pages need the site to be there.
+        from studies.admin import account
+
+        def at(route: str, page: Any, name: str, *methods: str) -> Any:
+            @require_http_methods(methods)
+            @sensitive_post_parameters()
+            def view(request: HttpRequest) -> HttpResponse:
+                return page(self, request)
+
+            return path(route, self.admin_view(view), name=name)
+
+        return [
+            at("account/", account.account, "account", "GET", "HEAD"),
+            at("account/second-factor/", account.set_up, "second_factor", "GET", "HEAD", "POST"),
+            at("account/second-factor/off/", account.turn_off, "second_factor_off", "POST"),
+            at("account/recovery-codes/", account.recovery_codes, "recovery_codes", "POST"),
+        ]
+
+
+def locked_out(request: HttpRequest, response: HttpResponse | None, credentials: Any = None) -> HttpResponse:
+    """After too many wrong passwords; the same page for an account that is there and one that is not."""
+    wait = settings.AXES_COOLOFF_TIME
+    context = {"limit": settings.AXES_FAILURE_LIMIT, "minutes": round(wait.total_seconds() / 60)}
+    headers = {"Retry-After": str(round(wait.total_seconds())), "Cache-Control": "no-store"}
+    page = render(request, "admin/locked_out.html", context, status=429)
+    for name, value in headers.items():
+        page.headers[name] = value
+    return page
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """Where a request comes from: as the outermost of our own proxies saw it.
+
+    What stands further left in the header anybody can write, so it is not read.
+    """
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    seen = forwarded[-settings.PROXIES].strip() if 0 < settings.PROXIES <= len(forwarded) else ""
+    for address in (seen, request.META.get("REMOTE_ADDR", "")):
+        try:
+            return str(ip_address(address))
+        except ValueError:
+            continue
+    return None
