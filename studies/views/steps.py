@@ -151,7 +151,7 @@ def _label(choices: tuple[protocols.Choice, ...], value: str) -> str:
 
 def _minutes(study: Study, trials: int) -> int | None:
     """How long people usually need for so many trials, in whole minutes; None while too few have answered."""
-    seconds = cache.get_or_set(f"pace:{study.pk}", lambda: _pace(study) or 0, PACE_SECONDS)
+    seconds = cache.get_or_set(f"pace:{study.link}", lambda: _pace(study) or 0, PACE_SECONDS)
     return max(1, round(trials * seconds / 60)) if seconds and trials > 0 else None
 
 
