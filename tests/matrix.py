@@ -164,6 +164,7 @@ TABLE: dict[str, Row] = {
     f"{AT}<int:pk>/history/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/history/log.csv": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/preparing/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/preview/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/results/": _read_only("study", Access.RESULTS, state="closed", writes=True),
     f"{AT}<int:pk>/results/export/": _read_only("study", Access.RESULTS, state="closed", writes=True),
     f"{AT}<int:pk>/amend/": Row(

@@ -21,7 +21,7 @@ from studies.errors import StudyError
 from studies.models import Access, Study
 from studies.workbench import status
 
-from . import amending, designing, log, people, planning, results, steps
+from . import amending, designing, log, people, planning, preview, results, steps
 from .describing import report_of, settings_of, stages
 from .pages import Findable, row, sentence
 from .progress import counted, progress
@@ -134,13 +134,16 @@ class StudyAdmin(Findable, ModelAdmin):
 
     def get_urls(self) -> list:
         def at(route: str, view: Any, name: str, **kwargs: Any) -> Any:
-            return path(route, self.admin_site.admin_view(partial(view, self)), kwargs, name=f"studies_study_{name}")
+            own = partial(view, self)
+            own.csrf_exempt = getattr(view, "csrf_exempt", False)
+            return path(route, self.admin_site.admin_view(own), kwargs, name=f"studies_study_{name}")
 
         own = [
             at("add/design/", designing.second_step, "add_design"),
             at("<int:pk>/design/", designing.change_design, "design"),
             at("<int:pk>/preparing/", preparing, "preparing"),
             at("plan/", planning.plan, "plan"),
+            at("<int:pk>/preview/", preview.preview, "preview"),
             at("<int:pk>/amend/", amending.amend, "amend"),
             at("<int:pk>/people/", people.people, "people"),
             at("<int:pk>/history/", log.log, "history"),
@@ -196,6 +199,7 @@ class StudyAdmin(Findable, ModelAdmin):
             "stages": stages(study),
             "link": participant_link(study),
             "n_shares": study.shares.count(),
+            "previewable": preview.previewable(study),
             "design": settings_of(study),
             "design_changes": study.state in lifecycle.EDITABLE,
             "texts_change": study.state in lifecycle.NOT_YET_OPEN,
