@@ -21,7 +21,7 @@ from studies.errors import StudyError
 from studies.models import Access, Study
 from studies.workbench import status
 
-from . import amending, designing, log, people, planning, preview, results, steps
+from . import amending, designing, log, people, planning, preview, results, steps, stimuli
 from .describing import report_of, settings_of, stages
 from .pages import Findable, row, sentence
 from .progress import counted, progress
@@ -144,6 +144,8 @@ class StudyAdmin(Findable, ModelAdmin):
             at("<int:pk>/preparing/", preparing, "preparing"),
             at("plan/", planning.plan, "plan"),
             at("<int:pk>/preview/", preview.preview, "preview"),
+            at("<int:pk>/stimuli/", stimuli.gallery, "stimuli"),
+            at("<int:pk>/stimulus/", stimuli.stimulus, "stimulus"),
             at("<int:pk>/amend/", amending.amend, "amend"),
             at("<int:pk>/people/", people.people, "people"),
             at("<int:pk>/history/", log.log, "history"),

@@ -1,6 +1,7 @@
 """Previewing: every page of a participant, with real stimuli, and nothing stored."""
 
 import re
+from itertools import pairwise
 
 import lxml.html
 import pytest
@@ -82,7 +83,7 @@ def test_every_page_is_there_and_looking_at_all_of_them_changes_no_row(key):
 def test_forms_lead_from_each_page_to_the_next():
     study, client = full("adversarial_trials"), researcher()
     found = links(client.get(address(study)))
-    for here, there in zip(found, found[1:], strict=False):
+    for here, there in pairwise(found):
         assert client.post(here).headers["Location"] == there
 
 
@@ -114,7 +115,7 @@ def test_a_previewed_page_is_the_real_one_but_for_the_bar():
     real["as-expected"] = client.get(at).content.decode()
     seen["as-expected"] = client.get(f"{address(study)}?at=as-expected").content.decode()
     participation.leave_feedback(person, practice.pk)
-    while not (trial := participation.current_trial(person)).role == "main":
+    while (trial := participation.current_trial(person)).role != "main":
         participation.answer(person, trial.pk, trial.stimulus.truth["expected"])
     number, answered = trial.stimulus.number, participation.progress(person)[0]
     real["trial"] = client.get(at).content.decode()
