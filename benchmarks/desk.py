@@ -1,8 +1,8 @@
-"""How long the desk's pages take on a large study, on SQLite: the first load, the slowest of a few more, and the queries.
+"""How long the desk's pages take on a large study, on SQLite: the first load, the slowest of some more, the queries.
 
     python -m benchmarks.desk [--stimuli 50000] [--panel 2] [--rounds 5]
 
-The study's rows are written directly, with everything in them that a real one has; the first slot of each stimulus is filled.
+The study's rows are written directly, with everything in them that a real one has; of each stimulus one slot is filled.
 """
 
 import argparse

@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from studies.models import Artifact, Study
+from studies.models import Artifact, Classifier, Image, Study
+
+from . import kinds
+from .recipes import digest
 
 #: What artifacts call a picture that people see.
 PICTURE = "picture"
@@ -26,9 +29,18 @@ def made_by(study: Study, pictures: Iterable[str]) -> list[Artifact]:
         found |= {row.pk: row for row in new}
         images |= {row.recipe["image"] for row in new if "image" in row.recipe}
         names = {file for row in new for file in _files(row.recipe)}
-    # What the classifier said of the photographs, without which none of these would be shown.
-    said = Artifact.objects.filter(studies=study, recipe__image__in=sorted(images), kind="prediction").order_by("-pk")
-    return [*found.values(), *said]
+    return [*found.values(), *_predictions(study, images)]
+
+
+def _predictions(study: Study, images: set[str]) -> Iterator[Artifact]:
+    """What the classifier said of the photographs, without which none of these would be shown."""
+    classifier = Classifier.objects.filter(name=study.design["classifier"]).first()
+    if classifier is None:
+        return iter(())
+    labels = Image.objects.filter(image_set=classifier.image_set_id, sha256__in=images).values_list("sha256", "label")
+    kind = kinds.get("prediction")
+    digests = [digest(kind.recipe(image, label, classifier.digest)) for image, label in labels]
+    return iter(Artifact.objects.filter(studies=study, digest__in=digests).order_by("-pk"))
 
 
 def _files(recipe: Any) -> Iterator[str]:

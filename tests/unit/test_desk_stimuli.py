@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from studies.admin.stimuli import ON_A_PAGE, facts_of
-from studies.models import Artifact, Image, Study
-from studies.workbench import provenance
+from studies.models import Artifact, Classifier, Image, Study
+from studies.workbench import kinds, provenance
 from studies.workbench.recipes import digest
 from tests.bench import made_up_study
 from tests.factories import make_study
@@ -102,10 +102,12 @@ def made(study: Study) -> list[Artifact]:
     file = study.stimuli.first().shown["picture"]["file"]
     attacked = "artifacts/aa/attacked.png"
     photograph = study.stimuli.first().truth["image"]
-    sha256 = Image.objects.get(path=photograph, image_set__classifiers__name=study.design["classifier"]).sha256
+    classifier = Classifier.objects.get(name=study.design["classifier"])
+    image = Image.objects.get(path=photograph, image_set=classifier.image_set)
+    sha256 = image.sha256
     method = {"method": "lime", "version": 3, "parameters": {"samples": 1000}}
     recipes = [
-        ({"kind": "prediction", "version": 2, "image": sha256, "label": 0, "classifier": "c"}, {"hidden": "x"}),
+        (kinds.get("prediction").recipe(sha256, image.label, classifier.digest), {"hidden": "x"}),
         ({"kind": "attack", "version": 1, "image": sha256, "attack": {"method": "ifgsm"}}, {"picture": attacked}),
         ({"kind": "explanation", "version": 4, "picture": attacked, "explainer": method}, {"picture": file}),
         ({"kind": "attack", "version": 1, "image": "another"}, {"picture": "artifacts/bb/other.png"}),
