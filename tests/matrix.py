@@ -164,6 +164,14 @@ TABLE: dict[str, Row] = {
     f"{AT}<int:pk>/history/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/history/log.csv": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/preparing/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/archive/": Row(Access.EDIT, Access.EDIT, "study", state="closed", writes=True),
+    f"{AT}<int:pk>/unarchive/": Row(Access.EDIT, Access.EDIT, "study", state="archived", writes=True),
+    f"{AT}<int:pk>/duplicate/": Row(
+        Access.EDIT, Access.EDIT, "study", data={"title": "Again", "slug": "again"}, writes=True
+    ),
+    f"{AT}<int:pk>/preview/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/stimuli/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/stimulus/": _read_only("study", Access.RESULTS, query="?number=1"),
     f"{AT}<int:pk>/results/": _read_only("study", Access.RESULTS, state="closed", writes=True),
     f"{AT}<int:pk>/results/export/": _read_only("study", Access.RESULTS, state="closed", writes=True),
     f"{AT}<int:pk>/amend/": Row(
@@ -254,10 +262,12 @@ class World:
         study = make_study(3, 1, slug=f"slug-of-{owner}", threshold=1)
         study.title, study.owner = f"Title of {owner}", owner
         study.save(update_fields=["title", "owner"])
-        if state in ("open", "closed"):
+        if state in ("open", "closed", "archived"):
             lifecycle.open_study(study)
-        if state == "closed":
+        if state in ("closed", "archived"):
             lifecycle.close_study(study)
+        if state == "archived":
+            lifecycle.archive_study(study)
         if state == "preparing":
             Study.objects.filter(pk=study.pk).update(state=state)
         study.refresh_from_db()
