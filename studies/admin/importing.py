@@ -28,7 +28,7 @@ from studies.models import Import
 from studies.reports.files import FORMULA
 
 from .designing import dressed
-from .pages import page, row, sentence
+from .pages import Findable, page, row, sentence
 
 State, Kind = Import.State, Import.Kind
 
@@ -200,8 +200,8 @@ def bound(form: type[forms.Form], request: HttpRequest, **kwargs: Any) -> forms.
 
 
 @admin.register(Import)
-class ImportAdmin(ModelAdmin):
-    """Imports of one's own; superusers see all of them.  Nobody adds or edits one but by the forms above."""
+class ImportAdmin(Findable, ModelAdmin):
+    """Imports of one's own; operators see all of them.  Nobody adds or edits one but by the forms above."""
 
     list_display = ["name", "kind_label", "state_label", "owner", "begun"]
     list_select_related = ["owner"]
@@ -210,8 +210,7 @@ class ImportAdmin(ModelAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Import]:
-        every = super().get_queryset(request)
-        return every if request.user.is_superuser else every.filter(owner=request.user)
+        return super().get_queryset(request).visible_to(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -225,7 +224,8 @@ class ImportAdmin(ModelAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Import | None = None) -> bool:
         kinds = [obj.kind] if obj else [Kind.IMAGES, Kind.CLASSIFIER]
         needed = {Kind.IMAGES: "studies.add_imageset", Kind.CLASSIFIER: "studies.add_classifier"}
-        return any(request.user.has_perm(needed[kind]) for kind in kinds)
+        may = request.user.has_perm
+        return may("studies.view_import") or any(may(needed[kind]) for kind in kinds)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
