@@ -24,10 +24,11 @@ from unfold.decorators import display
 
 from studies.errors import StudyError
 from studies.importing import folders, jobs, published
-from studies.models import Import
+from studies.models import Event, Import
 from studies.reports.files import FORMULA
 
 from .designing import dressed
+from .log import Logged
 from .pages import Findable, page, row, sentence
 
 State, Kind = Import.State, Import.Kind
@@ -200,7 +201,7 @@ def bound(form: type[forms.Form], request: HttpRequest, **kwargs: Any) -> forms.
 
 
 @admin.register(Import)
-class ImportAdmin(Findable, ModelAdmin):
+class ImportAdmin(Findable, Logged, ModelAdmin):
     """Imports of one's own; operators see all of them.  Nobody adds or edits one but by the forms above."""
 
     list_display = ["name", "kind_label", "state_label", "owner", "begun"]
@@ -208,6 +209,9 @@ class ImportAdmin(Findable, ModelAdmin):
     list_filter = ["kind", "state"]
     search_fields = ["name"]
     actions = None
+
+    def events(self, run: Import) -> QuerySet[Event]:
+        return Event.objects.filter(about=run.kind, slug=run.name, details__import=run.pk)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Import]:
         return super().get_queryset(request).visible_to(request.user)
@@ -313,15 +317,14 @@ def decide(admin: ImportAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(address)
     try:
         if request.POST.get("decision") == "confirm":
-            jobs.confirm(run)
+            jobs.confirm(run, actor=request.user)
             done = "Brought in without what was refused."
         else:
-            jobs.discard(run)
+            jobs.discard(run, actor=request.user)
             done = "Discarded. Nothing of it was kept."
     except StudyError as error:
         messages.error(request, sentence(error))
     else:
-        admin.log_change(request, run, done)
         messages.success(request, done)
     return redirect(address)
 
