@@ -281,10 +281,11 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(help_text="The study's, for when it is gone.", max_length=100)),
+                ('about', models.CharField(choices=[('study', 'study'), ('images', 'image set'), ('classifier', 'classifier')], default='study', max_length=12)),
+                ('slug', models.CharField(help_text='What it is about, by its short name, for when that is gone.', max_length=100)),
                 ('at', models.DateTimeField()),
                 ('who', models.CharField(help_text="The account's name as it was then, or what ran without one.", max_length=150)),
-                ('what', models.CharField(choices=[('created', 'created'), ('design', 'design changed'), ('texts', 'texts changed'), ('requested', 'preparation asked for'), ('cancelled', 'preparation called off'), ('prepared', 'prepared'), ('failed', 'preparation failed'), ('rehearsed', 'rehearsed'), ('opened', 'opened'), ('reopened', 'opened again'), ('paused', 'paused'), ('closed', 'closed'), ('amended', 'amended'), ('looked', 'outcomes looked at'), ('exported', 'exported'), ('duplicated', 'duplicated'), ('archived', 'archived'), ('unarchived', 'taken out of the archive'), ('excluded', 'participant excluded'), ('simulated', 'simulated participants sent'), ('shared', 'shared'), ('unshared', 'share taken back'), ('deleted', 'deleted')], max_length=20)),
+                ('what', models.CharField(choices=[('created', 'created'), ('design', 'design changed'), ('texts', 'texts changed'), ('requested', 'preparation asked for'), ('cancelled', 'preparation called off'), ('prepared', 'prepared'), ('failed', 'preparation failed'), ('rehearsed', 'rehearsed'), ('opened', 'opened'), ('reopened', 'opened again'), ('paused', 'paused'), ('closed', 'closed'), ('amended', 'amended'), ('looked', 'outcomes looked at'), ('exported', 'exported'), ('duplicated', 'duplicated'), ('archived', 'archived'), ('unarchived', 'taken out of the archive'), ('excluded', 'participant excluded'), ('simulated', 'simulated participants sent'), ('shared', 'shared'), ('unshared', 'share taken back'), ('deleted', 'deleted'), ('asked', 'import asked for'), ('confirmed', 'import confirmed without what was refused'), ('discarded', 'import discarded'), ('imported', 'brought in'), ('refused', 'import refused'), ('words', 'words for participants changed'), ('checked', 'check asked for')], max_length=20)),
                 ('details', models.JSONField(default=dict)),
                 ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('study', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='events', to='studies.study')),
@@ -432,6 +433,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='participant',
             constraint=models.UniqueConstraint(fields=('study', 'number'), name='one_participant_a_number'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['about', 'slug', 'at'], name='log_by_name'),
         ),
         migrations.AddConstraint(
             model_name='consent',
