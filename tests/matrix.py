@@ -169,6 +169,17 @@ TABLE: dict[str, Row] = {
     f"{AT}<int:pk>/duplicate/": Row(
         Access.EDIT, Access.EDIT, "study", data={"title": "Again", "slug": "again"}, writes=True
     ),
+    f"{AT}<int:pk>/running/": _read_only("study", Access.RESULTS, state="open"),
+    f"{AT}<int:pk>/participants/": _read_only("study", Access.RESULTS, state="open"),
+    f"{AT}<int:pk>/exclude/": Row(
+        Access.EDIT,
+        Access.EDIT,
+        "study",
+        state="begun",
+        query="?number=1",
+        data={"reason": "why"},
+        writes=True,
+    ),
     f"{AT}<int:pk>/preview/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/stimuli/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/stimulus/": _read_only("study", Access.RESULTS, query="?number=1"),
@@ -262,8 +273,10 @@ class World:
         study = make_study(3, 1, slug=f"slug-of-{owner}", threshold=1)
         study.title, study.owner = f"Title of {owner}", owner
         study.save(update_fields=["title", "owner"])
-        if state in ("open", "closed", "archived"):
+        if state in ("open", "begun", "closed", "archived"):
             lifecycle.open_study(study)
+        if state == "begun":
+            participation.enrol(study, consent=participation.current_consent(study))
         if state in ("closed", "archived"):
             lifecycle.close_study(study)
         if state == "archived":
