@@ -193,6 +193,17 @@ TABLE: dict[str, Row] = {
     f"{AT}<int:pk>/duplicate/": Row(
         Access.EDIT, Access.EDIT, "study", data={"title": "Again", "slug": "again"}, writes=True
     ),
+    f"{AT}<int:pk>/running/": _read_only("study", Access.RESULTS, state="open"),
+    f"{AT}<int:pk>/participants/": _read_only("study", Access.RESULTS, state="open"),
+    f"{AT}<int:pk>/exclude/": Row(
+        Access.EDIT,
+        Access.EDIT,
+        "study",
+        state="begun",
+        query="?number=1",
+        data={"reason": "why"},
+        writes=True,
+    ),
     f"{AT}<int:pk>/preview/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/stimuli/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/stimulus/": _read_only("study", Access.RESULTS, query="?number=1"),

@@ -24,6 +24,7 @@ from .answering import (
     upcoming_trial,
 )
 from .enrolling import current_consent, enrol, find, has_room, new_token, token_hash
+from .excluding import exclude
 from .standing import Standing, reach
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "current_consent",
     "current_trial",
     "enrol",
+    "exclude",
     "find",
     "has_room",
     "leave_feedback",

@@ -18,6 +18,8 @@ from .standing import Standing, stand
 #: Why answers of a person do not count whose checks went wrong too often.
 SCREENED_OUT = "screened out"
 LATE = "late"
+#: Why answers of a person do not count whom a researcher excluded.
+EXCLUDED = "excluded"
 
 
 class AnswerRefused(StudyError):
@@ -202,7 +204,9 @@ def _store(trial: Trial, value: str, measured: Measured, exclusion_of) -> None:
         setattr(trial, name, getattr(measured, name))
     if trial.role == Role.MAIN:
         server_ms = round((trial.answered_at - trial.presented_at).total_seconds() * 1000)
-        trial.exclusion = exclusion_of(trial.study.design, value, server_ms) or _fill(trial)
+        # Excluded while this was on their screen.
+        gone = EXCLUDED if trial.participant.excluded_at else ""
+        trial.exclusion = gone or exclusion_of(trial.study.design, value, server_ms) or _fill(trial)
         trial.counted = not trial.exclusion
         if trial.exclusion:
             Slot.objects.filter(holder=trial, filled=False).update(holder=None, leased_until=None)
