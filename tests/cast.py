@@ -86,10 +86,12 @@ class World:
         study = make_study(3, 1, slug=f"slug-of-{owner}", threshold=1)
         study.title, study.owner = f"Title of {owner}", owner
         study.save(update_fields=["title", "owner"])
-        if state in ("open", "closed"):
+        if state in ("open", "closed", "archived"):
             lifecycle.open_study(study)
-        if state == "closed":
+        if state in ("closed", "archived"):
             lifecycle.close_study(study)
+        if state == "archived":
+            lifecycle.archive_study(study)
         if state == "preparing":
             Study.objects.filter(pk=study.pk).update(state=state)
         study.refresh_from_db()

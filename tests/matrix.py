@@ -188,6 +188,14 @@ TABLE: dict[str, Row] = {
     f"{AT}<int:pk>/history/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/history/log.csv": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/preparing/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/archive/": Row(Access.EDIT, Access.EDIT, "study", state="closed", writes=True),
+    f"{AT}<int:pk>/unarchive/": Row(Access.EDIT, Access.EDIT, "study", state="archived", writes=True),
+    f"{AT}<int:pk>/duplicate/": Row(
+        Access.EDIT, Access.EDIT, "study", data={"title": "Again", "slug": "again"}, writes=True
+    ),
+    f"{AT}<int:pk>/preview/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/stimuli/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/stimulus/": _read_only("study", Access.RESULTS, query="?number=1"),
     f"{AT}<int:pk>/results/": _read_only("study", Access.RESULTS, state="closed", writes=True),
     f"{AT}<int:pk>/results/export/": _read_only("study", Access.RESULTS, state="closed", writes=True),
     f"{AT}<int:pk>/amend/": Row(

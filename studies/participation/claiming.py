@@ -23,16 +23,9 @@ def lease(study: Study) -> timedelta:
     return protocols.get(study.protocol).lease
 
 
-#: What can change of a participant, and of their study, between two pages.
-CHANGING = ("visit", "arm_id", "started_at", "finished_at", "screened_out_at", "returns_at", "washed_out_at")
-
-
 def locked(participant: Participant) -> Participant:
     """The participant as they are now, and as they stay until this transaction ends: two tabs take turns."""
-    row = Participant.objects.select_for_update(of=("self",), no_key=True).filter(pk=participant.pk)
-    *values, participant.study.state = row.values_list(*CHANGING, "study__state").get()
-    for name, value in zip(CHANGING, values, strict=True):
-        setattr(participant, name, value)
+    queries.bring_up_to_date(participant, lock=True)
     return participant
 
 

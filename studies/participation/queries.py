@@ -1,4 +1,4 @@
-"""The two questions that every cycle of a trial asks, in SQL.
+"""The questions that every cycle of a trial asks, in SQL.
 
 Django takes several times as long to write these queries anew for each answer as databases take to run them; both
 engines understand the same words.
@@ -6,11 +6,11 @@ engines understand the same words.
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import connection
 
-from studies.models import Participant, Slot, Stimulus
+from studies.models import Participant, Role, Slot, Stimulus, Trial
 
 COUNTS = """
 SELECT trial.role, stimulus.condition_id,
@@ -21,6 +21,27 @@ SELECT trial.role, stimulus.condition_id,
 FROM studies_trial trial JOIN studies_stimulus stimulus ON stimulus.id = trial.stimulus_id
 WHERE trial.participant_id = %s
 GROUP BY trial.role, stimulus.condition_id
+"""
+
+#: What can change of a participant, and of their study, between two pages.
+PRESENT = """
+SELECT person.visit, person.arm_id, person.started_at, person.finished_at, person.screened_out_at, person.returns_at,
+       person.washed_out_at, study.state
+FROM studies_participant person JOIN studies_study study ON study.id = person.study_id
+WHERE person.id = %s
+"""
+
+#: The trials not answered yet, and practice whose feedback is still to be read.
+OPEN_TRIALS = """
+SELECT trial.id, trial.role, trial.position, trial.visit, trial.family, trial.presented_at, trial.answered_at,
+       trial.answer, trial.correct, stimulus.id, stimulus.condition_id, stimulus.shown, stimulus.truth,
+       slot.id, slot.leased_until
+FROM studies_trial trial
+JOIN studies_stimulus stimulus ON stimulus.id = trial.stimulus_id
+LEFT JOIN studies_slot slot ON slot.holder_id = trial.id
+WHERE trial.participant_id = %s AND trial.released_at IS NULL
+  AND (trial.answered_at IS NULL OR (trial.role = %s AND trial.feedback_seen_at IS NULL))
+ORDER BY trial.position
 """
 
 #: The candidates stand in the index of free slots in this order: the first that may be met ends the search.
@@ -39,6 +60,60 @@ WHERE slot.study_id = %s AND slot.condition_id = %s
 ORDER BY slot.slot_no, slot.rank
 LIMIT 1
 """
+
+
+def bring_up_to_date(person: Participant, *, lock: bool) -> None:
+    """Read anew what can have changed of a participant and their study; `lock`: and keep it so, where rows can be."""
+    lock = lock and connection.features.has_select_for_update
+    with connection.cursor() as cursor:
+        cursor.execute(PRESENT + (" FOR NO KEY UPDATE OF person" if lock else ""), [person.pk])
+        visit, arm_id, *moments, state = cursor.fetchone()
+    person.visit, person.arm_id, person.study.state = visit, arm_id, state
+    names = ("started_at", "finished_at", "screened_out_at", "returns_at", "washed_out_at")
+    for name, moment in zip(names, moments, strict=True):
+        setattr(person, name, _moment(moment))
+
+
+def open_trials(person: Participant) -> list[Trial]:
+    """The trials a participant is at, in order, with their stimuli and the slots they hold."""
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN_TRIALS, [person.pk, Role.PRACTICE])
+        rows = cursor.fetchall()
+    trials = []
+    for pk, role, position, visit, family, presented, answered, answer, correct, *more in rows:
+        stimulus_id, condition, shown, truth, slot_id, leased_until = more
+        stimulus = Stimulus(
+            pk=stimulus_id,
+            study_id=person.study_id,
+            condition_id=condition,
+            role=role,
+            family=family,
+            shown=json.loads(shown),
+            truth=json.loads(truth),
+        )
+        trial = Trial(
+            pk=pk,
+            study=person.study,
+            participant=person,
+            stimulus=stimulus,
+            role=role,
+            position=position,
+            visit=visit,
+            family=family,
+            presented_at=_moment(presented),
+            answered_at=_moment(answered),
+            answer=answer,
+            correct=None if correct is None else bool(correct),
+        )
+        if slot_id:
+            trial.slot = Slot(pk=slot_id, stimulus=stimulus, holder_id=pk, leased_until=_moment(leased_until))
+        trials.append(trial)
+    return trials
+
+
+def _moment(value: datetime | None) -> datetime | None:
+    """A time as the database gives it: SQLite has no time zones, and all its times are UTC."""
+    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 def counts(person: Participant) -> Iterator[tuple[str, int, int, int, int, int]]:

@@ -1,7 +1,7 @@
 """Where a participant stands: read in two queries, whatever the size of the study."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -119,8 +119,7 @@ def stand(person: Participant) -> Standing:
             else:
                 tally.main += n
                 tally.met[condition] += n
-    for trial in _open_trials(person):
-        trial.participant, trial.study = person, person.study
+    for trial in queries.open_trials(person):
         if trial.answered_at:
             feedback = trial
         elif trial.presented_at:
@@ -128,13 +127,6 @@ def stand(person: Participant) -> Standing:
         else:
             ready.append(trial)
     return Standing(person, shown, ready, feedback, tally)
-
-
-def _open_trials(person: Participant) -> Iterable[Trial]:
-    """Those not answered yet, and practice whose feedback is still to be read, with stimulus and slot."""
-    unread = Q(role=Role.PRACTICE, feedback_seen_at=None)
-    trials = Trial.objects.filter(Q(answered_at=None) | unread, participant=person, released_at=None)
-    return trials.select_related("stimulus", "slot").order_by("position")
 
 
 def slot_of(trial: Trial) -> Slot | None:
