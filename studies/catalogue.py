@@ -11,9 +11,11 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
+from django.db import transaction
 from django.db.models.functions import Least
 
-from studies import storage
+from studies import audit, storage
+from studies.audit import About, What
 from studies.errors import StudyError
 from studies.importing import photographs
 from studies.importing.folders import Folder
@@ -49,7 +51,8 @@ def import_images(name: str, folder: Path) -> tuple[ImageSet, list[str]]:
     settled = photographs.settle(examined)
     if settled.refused:
         raise StudyError(settled.refused[0].refused)
-    return photographs.write(name, settled.accepted), [one.path for one in settled.left_out]
+    left_out = [one.path for one in settled.left_out]
+    return photographs.write(name, settled.accepted, left_out=len(left_out)), left_out
 
 
 def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
@@ -84,12 +87,15 @@ def import_classifier(
     module: str | None = None,
     checkpoint: Path | None = None,
     preprocessing: dict[str, Any] | None = None,
+    who: str = "",
+    run: int | None = None,
 ) -> Classifier:
     """Import a classifier: one of torchvision's, or FILE.py:FACTORY with a safetensors checkpoint.
 
     `preprocessing` holds those of resize, crop (pixels), mean and std (of pixels in [0, 1]) that are given; the rest
     is torchvision's for its weights, and otherwise: no resizing, no normalisation.  Raises StudyError when it does
-    not fit: the checkpoint its network, the outputs the classes, or the sizes of the photographs one another.
+    not fit: the checkpoint its network, the outputs the classes, or the sizes of the photographs one another.  `who`
+    and `run` are for the log: what imports it, for which import of the desk.
     """
     from explainers import classifiers
     from studies.workbench import sources
@@ -120,15 +126,19 @@ def import_classifier(
             source = copied.store()
     state = network.state_digest
     recipe = {"source": source, "preprocessing": prepared, "state": state}
-    return Classifier.objects.create(
-        name=name,
-        image_set=images_of,
-        source=source,
-        preprocessing=prepared,
-        state_digest=state,
-        digest=digest(recipe),
-        n_outputs=n_outputs,
-    )
+    with transaction.atomic():
+        row = Classifier.objects.create(
+            name=name,
+            image_set=images_of,
+            source=source,
+            preprocessing=prepared,
+            state_digest=state,
+            digest=digest(recipe),
+            n_outputs=n_outputs,
+        )
+        details = {"image_set": images_of.name, "digest": row.digest, "import": run}
+        audit.record_of_catalogue(About.CLASSIFIER, name, What.IMPORTED, who=who, **details)
+    return row
 
 
 class _Copied:

@@ -13,17 +13,24 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from studies.models import Classifier, Image, ImageClass, ImageSet, Study
+from studies.models import Classifier, Event, Image, ImageClass, ImageSet, Study
 
 from . import checking, importing, wording
+from .log import Logged
 from .pages import Findable
 from .thumbnails import strip, thumbnail, thumbnail_url
 
 SAMPLE = 48
 
 
-class CatalogueAdmin(Findable, ModelAdmin):
+class CatalogueAdmin(Findable, Logged, ModelAdmin):
     """Rows that studies rely on: nobody adds, edits or deletes them by a click."""
+
+    #: As the log calls them.
+    kind: str
+
+    def events(self, row: Any) -> QuerySet[Event]:
+        return Event.objects.filter(about=self.kind, slug=row.name)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).visible_to(request.user)
@@ -70,6 +77,7 @@ def _count(rows: QuerySet, of: str) -> Coalesce:
 
 @admin.register(ImageSet)
 class ImageSetAdmin(CatalogueAdmin):
+    kind = Event.About.IMAGES
     list_display = ["what", "photographs", "classes", "classifiers", "imported"]
     search_fields = ["name"]
 
@@ -154,6 +162,7 @@ class ImageSetAdmin(CatalogueAdmin):
 
 @admin.register(Classifier)
 class ClassifierAdmin(CatalogueAdmin):
+    kind = Event.About.CLASSIFIER
     list_display = ["what", "network", "judged_on", "photographs", "outputs", "imported"]
     list_select_related = ["image_set"]
     search_fields = ["name"]

@@ -34,8 +34,7 @@ def check(admin: "ClassifierAdmin", request: HttpRequest, pk: int) -> HttpRespon
     if request.method == "POST":
         if not request.user.has_perm("studies.add_classifier"):
             raise PermissionDenied
-        checking.request(classifier)
-        admin.log_change(request, classifier, "Looked at.")
+        checking.request(classifier, actor=request.user)
         messages.success(request, "A worker looks at it now.")
         return redirect(request.path)
     found = Check.objects.filter(classifier=classifier).first()

@@ -41,7 +41,9 @@ def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     context |= {"may_add": may("studies.add_study"), "sees_studies": may("studies.view_study")}
     if context["sees_studies"]:
         order = Case(*(When(state=state, then=Value(n)) for n, state in enumerate(ORDER)), output_field=IntegerField())
-        studies = counted(Study.objects.visible_to(request.user)).order_by(order, "-created_at")
+        studies = (
+            counted(Study.objects.visible_to(request.user)).filter(archived_at=None).order_by(order, "-created_at")
+        )
         rows = [
             {"study": study, "kind": protocols.get(study.protocol), "progress": progress(study)}
             for study in studies[: SHOWN + 1]

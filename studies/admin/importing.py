@@ -24,11 +24,12 @@ from unfold.decorators import display
 
 from studies.errors import StudyError
 from studies.importing import folders, jobs, published
-from studies.models import Import
+from studies.models import Event, Import
 from studies.reports.files import FORMULA
 
 from .designing import dressed
-from .pages import page, row, sentence
+from .log import Logged
+from .pages import Findable, page, row, sentence
 
 State, Kind = Import.State, Import.Kind
 
@@ -200,8 +201,8 @@ def bound(form: type[forms.Form], request: HttpRequest, **kwargs: Any) -> forms.
 
 
 @admin.register(Import)
-class ImportAdmin(ModelAdmin):
-    """Imports of one's own; superusers see all of them.  Nobody adds or edits one but by the forms above."""
+class ImportAdmin(Findable, Logged, ModelAdmin):
+    """Imports of one's own; operators see all of them.  Nobody adds or edits one but by the forms above."""
 
     list_display = ["name", "kind_label", "state_label", "owner", "begun"]
     list_select_related = ["owner"]
@@ -209,9 +210,11 @@ class ImportAdmin(ModelAdmin):
     search_fields = ["name"]
     actions = None
 
+    def events(self, run: Import) -> QuerySet[Event]:
+        return Event.objects.filter(about=run.kind, slug=run.name, details__import=run.pk)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Import]:
-        every = super().get_queryset(request)
-        return every if request.user.is_superuser else every.filter(owner=request.user)
+        return super().get_queryset(request).visible_to(request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -225,7 +228,8 @@ class ImportAdmin(ModelAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Import | None = None) -> bool:
         kinds = [obj.kind] if obj else [Kind.IMAGES, Kind.CLASSIFIER]
         needed = {Kind.IMAGES: "studies.add_imageset", Kind.CLASSIFIER: "studies.add_classifier"}
-        return any(request.user.has_perm(needed[kind]) for kind in kinds)
+        may = request.user.has_perm
+        return may("studies.view_import") or any(may(needed[kind]) for kind in kinds)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -313,15 +317,14 @@ def decide(admin: ImportAdmin, request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(address)
     try:
         if request.POST.get("decision") == "confirm":
-            jobs.confirm(run)
+            jobs.confirm(run, actor=request.user)
             done = "Brought in without what was refused."
         else:
-            jobs.discard(run)
+            jobs.discard(run, actor=request.user)
             done = "Discarded. Nothing of it was kept."
     except StudyError as error:
         messages.error(request, sentence(error))
     else:
-        admin.log_change(request, run, done)
         messages.success(request, done)
     return redirect(address)
 

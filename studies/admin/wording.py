@@ -13,7 +13,7 @@ from unfold import widgets
 
 from studies import wording
 from studies.errors import StudyError
-from studies.models import ImageClass, ImageSet
+from studies.models import ImageClass, ImageSet, Study
 
 from .pages import page, row, sentence
 from .thumbnails import thumbnail_url
@@ -54,7 +54,7 @@ def classes(admin: "ImageSetAdmin", request: HttpRequest, pk: int) -> HttpRespon
     if data is not None and all([form.is_valid() for form in forms_]):  # noqa: C419
         words = {form.instance.index: form.cleaned_data for form in forms_}
         try:
-            _change(request, admin, image_set, words)
+            _change(request, image_set, words)
         except StudyError as error:
             problem = sentence(error)
         else:
@@ -93,7 +93,7 @@ def example(admin: "ImageSetAdmin", request: HttpRequest, pk: int, index: int) -
     if request.method == "POST":
         chosen = next((image for image in candidates if str(image.pk) == request.POST.get("example")), None)
         try:
-            _change(request, admin, image_set, {index: {"example": chosen}})
+            _change(request, image_set, {index: {"example": chosen}})
         except StudyError as error:
             problem = sentence(error)
         else:
@@ -104,10 +104,12 @@ def example(admin: "ImageSetAdmin", request: HttpRequest, pk: int, index: int) -
     return page(admin, request, "admin/studies/imageset/example.html", title=f"An example of {one.title}", **context)
 
 
-def _change(request: HttpRequest, admin: Any, image_set: ImageSet, words: dict[int, Any]) -> None:
-    again = wording.change_words(image_set, words)
-    admin.log_change(request, image_set, "Changed the words for participants.")
+def _change(request: HttpRequest, image_set: ImageSet, words: dict[int, Any]) -> None:
+    again = wording.change_words(image_set, words, actor=request.user)
     messages.success(request, "The words are saved, for studies that are prepared from now on.")
     if again:
-        names = ", ".join(study.slug for study in again[:5])
-        messages.warning(request, f"Prepared with the old words, and drafts again: {names}.")
+        seen = Study.objects.visible_to(request.user).filter(pk__in=[study.pk for study in again])
+        names = [study.slug for study in seen[:5]]
+        if hidden := len(again) - len(names):
+            names.append(f"{hidden} more")
+        messages.warning(request, f"Prepared with the old words, and drafts again: {', '.join(names)}.")

@@ -33,7 +33,8 @@ class Archive:
             file.seek(0)
             self._zip = zipfile.ZipFile(file)
             check_count(len(self._zip.filelist))
-            entries = [info for info in self._zip.infolist() if not info.is_dir()]
+            # Not `is_dir()`, which fails at a name that begins with a zero byte: to Python it is empty.
+            entries = [info for info in self._zip.infolist() if not info.filename.endswith("/")]
         except (zipfile.BadZipFile, ValueError, struct.error, EOFError, NotImplementedError, OSError) as error:
             raise StudyError(f"{name}: not a whole zip archive ({_line(error)})") from None
         self._check_overlaps(entries)

@@ -24,7 +24,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from studies import catalogue, storage
+from studies import audit, catalogue, storage
+from studies.audit import What
 from studies.errors import StudyError
 from studies.models import Classifier, ImageSet, Import, ImportedFile
 from studies.workbench import checking, doorbell, execution
@@ -82,22 +83,25 @@ def request_classifier(name: str, *, owner: AbstractBaseUser | None, **source: A
     return _request(Kind.CLASSIFIER, name, owner, source)
 
 
-def confirm(run: Import) -> None:
+def confirm(run: Import, *, actor: AbstractBaseUser | None = None) -> None:
     """Bring in what was accepted, without what was refused."""
     if run.state == State.REVIEW and (lost := lost_classes(run)):
         raise StudyError(f"without what was refused, no image of {', '.join(lost[:5])} is left")
-    if not Import.objects.filter(pk=run.pk, state=State.REVIEW).update(state=State.CONFIRMED, problem=""):
-        raise StudyError("there is nothing to confirm any longer")
-    transaction.on_commit(lambda: _ring(run))
+    with transaction.atomic():
+        if not Import.objects.filter(pk=run.pk, state=State.REVIEW).update(state=State.CONFIRMED, problem=""):
+            raise StudyError("there is nothing to confirm any longer")
+        _write_down(run, What.CONFIRMED, actor, refused=run.files.exclude(refused="").count())
+        transaction.on_commit(lambda: _ring(run))
     run.refresh_from_db()
 
 
-def discard(run: Import) -> None:
+def discard(run: Import, *, actor: AbstractBaseUser | None = None) -> None:
     """Forget what was looked at; a worker that is at it stops after a hundred files."""
     with transaction.atomic():
         given_up = Import.objects.filter(pk=run.pk, state__in=UNDER_WAY)
         if not given_up.update(state=State.DISCARDED, finished_at=timezone.now()):
             raise StudyError("it is no longer under way")
+        _write_down(run, What.DISCARDED, actor)
         run.files.all().delete()
     _delete_upload(run)
     run.refresh_from_db()
@@ -117,9 +121,16 @@ def _check_free(name: str, kind: str) -> None:
 
 
 def _request(kind: str, name: str, owner: AbstractBaseUser | None, source: dict[str, Any]) -> Import:
-    run = Import.objects.create(kind=kind, name=name, owner=owner, source=source)
-    transaction.on_commit(lambda: _ring(run))
+    with transaction.atomic():
+        run = Import.objects.create(kind=kind, name=name, owner=owner, source=source)
+        _write_down(run, What.ASKED, owner)
+        transaction.on_commit(lambda: _ring(run))
     return run
+
+
+def _write_down(run: Import, what: str, actor: AbstractBaseUser | None = None, who: str = "", **details: Any) -> None:
+    # The kinds of imports are kinds of what the log is about.
+    audit.record_of_catalogue(run.kind, run.name, what, actor, who=who, **{"import": run.pk, **details})
 
 
 def _ring(run: Import) -> None:
@@ -217,10 +228,11 @@ def _write(run: Import) -> None:
         else:
             if not settled.accepted:
                 raise StudyError("no image was accepted")
+            told_of = {"import": run.pk, "refused": len(settled.refused), "left_out": len(settled.left_out)}
             try:
                 with transaction.atomic():
                     catalogue.check_name(run.name, ImageSet)
-                    image_set = photographs.write(run.name, settled.accepted)
+                    image_set = photographs.write(run.name, settled.accepted, who=audit.WORKER, **told_of)
             except IntegrityError:
                 raise StudyError(f"the name {run.name} was taken meanwhile") from None
             run.files.filter(refused="", left_out="").delete()
@@ -231,10 +243,10 @@ def _write(run: Import) -> None:
 def _import_classifier(run: Import) -> None:
     source = _module_paths(dict(run.source))
     with execution.within(LEASE):
-        row = catalogue.import_classifier(run.name, **source)
+        row = catalogue.import_classifier(run.name, **source, who=audit.WORKER, run=run.pk)
     with transaction.atomic():
         _move(run, state=State.DONE, classifier=row, finished_at=timezone.now())
-        checking.request(row)
+        checking.request(row, who=audit.WORKER)
 
 
 def _module_paths(source: dict[str, Any]) -> dict[str, Any]:
@@ -316,8 +328,12 @@ def _give_back(run: Import, problem: str = "") -> None:
 def _refuse(run: Import, problem: str) -> None:
     rows = Import.objects.filter(pk=run.pk, worker=run.worker, state__in=TO_DO)
     ended = {"state": State.REFUSED, "leased_until": None, "worker": "", "finished_at": timezone.now()}
-    if rows.update(problem=problem, **ended):
-        run.files.filter(refused="").delete()
+    with transaction.atomic():
+        refused = rows.update(problem=problem, **ended)
+        if refused:
+            run.files.filter(refused="").delete()
+            _write_down(run, What.REFUSED, who=audit.WORKER, reason=problem)
+    if refused:
         _delete_upload(run)
 
 

@@ -9,12 +9,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from explainers import images
-from studies import storage
+from studies import audit, storage
+from studies.audit import About, What
 from studies.errors import StudyError
 from studies.models import Image, ImageClass, ImageSet
 
@@ -202,8 +204,8 @@ def lost_classes(settled: Settled) -> list[str]:
     return sorted({one.label for one in settled.refused if one.label and not kept[one.label]})
 
 
-def write(name: str, accepted: Sequence[Examined]) -> ImageSet:
-    """The image set, in one transaction; the sorted class names are the class indices."""
+def write(name: str, accepted: Sequence[Examined], *, who: str = "", **details: Any) -> ImageSet:
+    """The image set, in one transaction with its first line of log; the sorted class names are the class indices."""
     index = {label: i for i, label in enumerate(sorted({one.label for one in accepted}))}
     with transaction.atomic():
         image_set = ImageSet.objects.create(name=name)
@@ -226,4 +228,6 @@ def write(name: str, accepted: Sequence[Examined]) -> ImageSet:
             ),
             batch_size=1000,
         )
+        counts = {"images": len(accepted), "classes": len(index)}
+        audit.record_of_catalogue(About.IMAGES, name, What.IMPORTED, who=who, **counts, **details)
     return image_set

@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 
+from .visibility import ImportQuerySet
+
 
 class Import(models.Model):
     """One request to bring in an image set or a classifier, and what became of it."""
@@ -36,6 +38,8 @@ class Import(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ImportQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]

@@ -172,12 +172,12 @@ class Protocol:
         errors = [f"{name}: unknown setting (known: {', '.join(known)})" for name in data if name not in form.fields]
         # JSON has types: true is not a count, and 4.5 is not rounded away.
         switches = {name for name, field in form.fields.items() if isinstance(field, forms.BooleanField)}
-        errors += [
-            f"{name}: must {'be true or false, not' if name in switches else 'not be'} {value!r}"
-            for name, value in data.items()
-            if isinstance(value, bool) is not (name in switches)
-        ]
+        mistyped = [name for name, value in data.items() if isinstance(value, bool) is not (name in switches)]
+        for name in mistyped:
+            errors.append(f"{name}: must {'be true or false, not' if name in switches else 'not be'} {data[name]!r}")
         for name, messages in form.errors.items():
+            if name in mistyped:
+                continue
             where = "" if name == NON_FIELD_ERRORS else f"{name}: "
             errors += [where + message for message in messages]
         if errors:

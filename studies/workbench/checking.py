@@ -15,11 +15,13 @@ from itertools import islice
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from studies import audit
 from studies.models import Artifact, Check, Classifier, Image, Mistake
 
 from . import doorbell, execution, kinds
@@ -37,8 +39,10 @@ MAX_ATTEMPTS = 3
 UNDONE = (Artifact.State.PENDING, Artifact.State.RUNNING)
 
 
-def request(classifier: Classifier) -> Check:
+@transaction.atomic
+def request(classifier: Classifier, *, actor: AbstractBaseUser | None = None, who: str = "") -> Check:
     """Have a worker look at the classifier, or look again; what failed before is tried anew."""
+    audit.record_of_catalogue(audit.About.CLASSIFIER, classifier.name, audit.What.CHECKED, actor, who=who)
     anew = {"state": State.RUNNING, "problem": "", "done": 0, "attempts": 0, "leased_until": None, "worker": ""}
     check, _ = Check.objects.update_or_create(
         classifier=classifier, defaults={**anew, "total": classifier.image_set.images.count()}

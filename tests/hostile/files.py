@@ -264,6 +264,7 @@ ARCHIVES: dict[str, Callable[[], bytes]] = {
     "a path ten thousand deep": lambda: entry("a/" * 10_000 + "b.png"),
     "a name that turns text around": lambda: entry("bell/\u202egnp.exe"),
     "a link": lambda: entry("bell/link.png", b"/etc/passwd", mode=stat.S_IFLNK | 0o777),
+    "a name that begins with a zero byte": lambda: entry("Xell/a.png").replace(b"Xell/a.png", b"\0ell/a.png"),
     "a device": lambda: entry("bell/zero.png", b"", mode=stat.S_IFCHR | 0o666),
     "a pipe": lambda: entry("bell/pipe.png", b"", mode=stat.S_IFIFO | 0o666),
     "an entry that says it is encrypted": lambda: entry("bell/secret.png", flag_bits=1),

@@ -146,7 +146,7 @@ def test_looking_needs_the_permission_to_add_classifiers(workers, classifier):
     looker = staff("view_classifier")
     assert looker.get(address).status_code == 200
     assert looker.post(address).status_code == 403
-    assert staff("view_study").get(address).status_code == 403
+    assert staff("view_study").get(address).status_code == 404
     assert not Check.objects.exists()
     staff("view_classifier", "add_classifier").post(address)
     assert Check.objects.exists()

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from studies.importing import jobs, published
-from studies.models import Classifier, ImageSet, Import
+from studies.models import Classifier, Event, ImageSet, Import
 from tests.archives import packed, uploaded
 from tests.factories import make_image_set, make_picture, open_study
 from tests.networks import import_small
@@ -99,6 +99,42 @@ def test_the_rest_is_confirmed_or_all_of_it_discarded(workers, decision, images,
     run.refresh_from_db()
     assert (run.state, sum(one.images.count() for one in ImageSet.objects.all())) == (state, images)
     assert client.get(reverse("admin:studies_import_change", args=[run.pk])).status_code == 200
+
+
+def test_who_brought_something_in_is_in_its_log(workers):
+    client = researcher()
+    sent(client, spoilt())
+    workers.work()
+    run, name = Import.objects.get(), Import.objects.get().owner.username
+    operator = staff("view_import", "add_imageset", "view_imageset")
+    operator.post(reverse("admin:studies_import_decide", args=[run.pk]), {"decision": "confirm"})
+    workers.work()
+    lines = list(Event.objects.values_list("about", "slug", "what", "who"))
+    assert [line[2:] for line in lines] == [
+        ("asked", name),
+        ("confirmed", lines[1][3]),
+        ("imported", "worker"),
+    ]
+    assert lines[1][3] not in (name, "worker")
+    assert {line[:2] for line in lines} == {("images", "things")}
+    told = {"images": 6, "classes": 3, "import": run.pk, "refused": 2, "left_out": 0}
+    assert Event.objects.last().details == told
+    for address in ("import", "imageset"):
+        row = run if address == "import" else ImageSet.objects.get()
+        page = client.get(reverse(f"admin:studies_{address}_history", args=[row.pk]))
+        assert text(page).count("Brought in") == 1
+
+
+def test_the_log_of_an_import_is_not_that_of_another_one_of_its_name(workers):
+    first, second = staff("add_imageset"), staff("add_imageset")
+    for client in (first, second):
+        sent(client, spoilt())
+        workers.work()
+        run = Import.objects.latest("pk")
+        client.post(reverse("admin:studies_import_decide", args=[run.pk]), {"decision": "discard"})
+    page = text(second.get(reverse("admin:studies_import_history", args=[run.pk])))
+    assert (page.count("Import asked for"), page.count("Import discarded")) == (1, 1)
+    assert Import.objects.earliest("pk").owner.username not in page
 
 
 def test_a_mistake_is_said_on_the_form_and_nothing_is_stored():

@@ -100,6 +100,12 @@ def test_a_bad_name_or_file_has_its_line_and_nothing_is_imported(workers, name):
     assert list(ImageClass.objects.values_list("name", flat=True)) == ["bell", "fish"]
 
 
+def test_a_file_whose_name_is_empty_to_python_has_its_line(workers):
+    named = packed({"a/1.png": make_picture(1), "X/2.png": make_picture(2)})
+    run = looked_at(workers, named.replace(b"X/2.png", b"\0/2.png"))
+    assert refused(run) == {"(no name)": "its path has characters that cannot be written"}
+
+
 def test_a_link_is_refused(workers):
     assert refused(looked_at(workers, link("bell/link.png", "/etc/passwd"))) == {"bell/link.png": "is a link"}
 

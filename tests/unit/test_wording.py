@@ -1,16 +1,17 @@
 """The words participants read can be edited, with a gloss and an example; what was prepared keeps its words."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 
 from studies import lifecycle, wording
 from studies.errors import StudyError
-from studies.models import ImageSet, Study
+from studies.models import Event, ImageSet, Study
 from studies.protocols.glossing import glossed
 from studies.workbench.values import Gloss, ImageRef, Picture
 from tests.factories import make_image_set, make_study
 from tests.networks import import_small
-from tests.staff import researcher, staff, text
+from tests.staff import researcher, said, staff, text
 from tests.visitor import Visitor
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +88,36 @@ def test_what_is_ready_is_a_draft_again_and_what_is_open_never_changes():
     assert (ready.state, "prepare it again" in ready.problem) == (Study.State.DRAFT, True)
     assert opened.state == Study.State.OPEN
     assert list(opened.stimuli.values_list("shown", flat=True)) == before
+
+
+def test_who_changes_words_learns_nothing_of_studies_they_do_not_see():
+    study = make_study(3, slug="somebody-elses")
+    image_set = ImageSet.objects.get(classifiers__name=study.design["classifier"])
+    address = reverse("admin:studies_imageset_classes", args=[image_set.pk])
+    words = {f"{i}-title": f"title {i}" for i in range(3)}
+    page = staff("view_imageset", "change_imageset").post(address, words, follow=True)
+    assert said(page)[1] == "Prepared with the old words, and drafts again: 1 more."
+    Study.objects.update(state=Study.State.READY)
+    page = researcher().post(address, words | {"0-gloss": "to be seen"}, follow=True)
+    assert said(page)[1] == "Prepared with the old words, and drafts again: somebody-elses."
+    Study.objects.update(state=Study.State.PREPARING)
+    page = staff("view_imageset", "change_imageset").post(address, words)
+    assert "A study is being prepared with these words" in text(page)
+    assert "somebody-elses" not in page.content.decode()
+
+
+def test_who_changed_which_words_is_in_the_logs_of_the_image_set_and_of_the_study():
+    study = make_study(3)
+    image_set = ImageSet.objects.get(classifiers__name=study.design["classifier"])
+    ada = User.objects.create(username="ada")
+    wording.change_words(image_set, {0: {"title": "squeezebox"}, 1: {"title": "saxophone"}}, actor=ada)
+    of_set = Event.objects.get(about=Event.About.IMAGES, slug=image_set.name)
+    assert (of_set.what, of_set.who) == (Event.What.WORDS, "ada")
+    assert of_set.details == {"changes": {"accordion, title": ["accordion", "squeezebox"]}}
+    last = study.events.last()
+    assert (last.what, last.who, last.details) == (Event.What.WORDS, "ada", {"image_set": image_set.name})
+    page = researcher().get(reverse("admin:studies_imageset_history", args=[image_set.pk]))
+    assert "ada Words for participants changed Accordion, title accordion → squeezebox" in text(page)
 
 
 def test_words_that_stay_as_they_are_change_nothing():
