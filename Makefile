@@ -6,7 +6,7 @@ TEST_PROCESSES ?= 2
 export PORT ?= 8000
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: demo serve worker test clean
+.PHONY: demo serve worker test docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ test: $(VENV)/.requirements-dev  ## Linters, types, layers and every test that c
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+
+docs: $(VENV)/.requirements-dev  ## These pages as a site in build/docs; a link that leads nowhere is an error
+	$(BIN)/mkdocs build --strict
 
 clean:  ## Remove the environment; the data folder stays
 	rm -rf $(VENV)
