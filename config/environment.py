@@ -28,6 +28,20 @@ class Environment:
             return False
         raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
 
+    def number(self, name: str, default: int) -> int:
+        """A whole number that is not negative."""
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit():
+            raise ImproperlyConfigured(f"{name} must be a whole number, 0 or more, not {value!r}.")
+        return int(value)
+
+    def one_of(self, name: str, *choices: str) -> str:
+        """One of the choices, the first by default."""
+        value = self.text(name, choices[0])
+        if value not in choices:
+            raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+        return value
+
     def words(self, name: str, default: str = "") -> list[str]:
         """A comma-separated list."""
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]

@@ -13,6 +13,8 @@ import dj_database_url
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from studies import logs
+
 from .environment import Environment, sqlite, storage
 
 env = Environment(os.environ)
@@ -35,8 +37,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if CACHE_URL := env.text("CACHE_URL"):
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
+    # A cache is there to save time: nobody waits for one that is away.
+    CACHES["default"]["OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    # Of each participant there is a count of their requests.
+    CACHES["default"]["OPTIONS"] = {"MAX_ENTRIES": 20_000}
 
 # --- Security ---------------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG")
@@ -50,7 +56,12 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # How many proxies of our own a request has passed; what they saw tells the login where a guess comes from.
-PROXIES = int(env.text("PROXIES", "0"))
+PROXIES = env.number("PROXIES", 0)
+# Origins that may show participants' pages in a frame; everything else is never framed.
+FRAME_ANCESTORS = env.words("FRAME_ANCESTORS")
+# Requests a minute: to one participant's page, and to join from one address.  0: no limit.
+TOKEN_LIMIT = env.number("TOKEN_LIMIT", 1200)
+JOIN_LIMIT = env.number("JOIN_LIMIT", 300)
 # Every account at the desk needs a second factor; otherwise each may have one.
 REQUIRE_SECOND_FACTOR = env.flag("REQUIRE_SECOND_FACTOR")
 # Participants' pages know no cookie: what the desk sets does not reach them, in the researcher's own browser either.
@@ -74,7 +85,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "studies.desk.address_of"
+AXES_CLIENT_IP_CALLABLE = "studies.addresses.address_of"
 AXES_LOCKOUT_CALLABLE = "studies.desk.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
@@ -156,7 +167,7 @@ STORAGES = {
 # --- Workers ----------------------------------------------------------------------------------------------------------
 DEVICE = env.text("DEVICE")  # empty: cuda where there is one, else cpu
 # Seconds after which the work of a worker that went silent is given to another; no batch may take longer.
-WORK_LEASE = int(env.text("WORK_LEASE", "600"))
+WORK_LEASE = env.number("WORK_LEASE", 600)
 SWEEP_SECONDS = 30
 # Sweeps that no worker was there for are forgotten, but not by one whose clock is an hour off.
 FORGET_SWEEPS_SECONDS = 3 * 3600
@@ -219,11 +230,6 @@ UNFOLD = {
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("axes", "django.server", "httpx")},
-}
+# One line a happening, `text` or `json`; participants' tokens are taken out of every one.
+LOG_FORMAT = env.one_of("LOG_FORMAT", "text", "json")
+LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))

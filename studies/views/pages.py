@@ -26,7 +26,7 @@ if settings.PICTURES_URL:
     PICTURE_SOURCES.append("{0.scheme}://{0.netloc}".format(urlsplit(settings.PICTURES_URL)))
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {' '.join(PICTURE_SOURCES)}; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 )
 
 
@@ -48,11 +48,19 @@ class SeeOther(HttpResponseRedirect):
 
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """What every page outside the admin has: the browser's language, headers that let in nothing but our own files, and
-    no CSRF cookie.
+    no CSRF cookie.  Nobody may show it in a frame.
 
     The forms need none: each holds a signed field that only the page of that participant was given.
     """
+    return _with_headers(view, framed=False)
 
+
+def participants_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The same, but the recruiters of FRAME_ANCESTORS may show it in a frame."""
+    return _with_headers(view, framed=True)
+
+
+def _with_headers(view: Callable[..., HttpResponse], *, framed: bool) -> Callable[..., HttpResponse]:
     @csrf_exempt
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -61,7 +69,10 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
         if response.headers["Content-Type"].startswith("text/html"):
             patch_vary_headers(response, ["Accept-Language"])
         response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        ancestors = settings.FRAME_ANCESTORS if framed else []
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + (" ".join(ancestors) or "'none'")
+        # X-Frame-Options knows no list; browsers go by frame-ancestors where there is one.
+        response.xframe_options_exempt = bool(ancestors)
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 

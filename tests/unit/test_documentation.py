@@ -18,7 +18,11 @@ def settings_read() -> set[str]:
     """The variables that config/settings.py asks its environment for."""
     tree = ast.parse((ROOT / "config" / "settings.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    asked = [c for c in calls if c.func.attr in {"text", "flag", "words"} and ast.unparse(c.func.value) == "env"]
+    asked = [
+        c
+        for c in calls
+        if c.func.attr in {"text", "flag", "words", "number", "one_of"} and ast.unparse(c.func.value) == "env"
+    ]
     return {call.args[0].value for call in asked} | {"SECRET_KEY"}
 
 
