@@ -62,6 +62,8 @@ FRAME_ANCESTORS = env.words("FRAME_ANCESTORS")
 # Requests a minute: to one participant's page, and to join from one address.  0: no limit.
 TOKEN_LIMIT = env.number("TOKEN_LIMIT", 1200)
 JOIN_LIMIT = env.number("JOIN_LIMIT", 300)
+# Days after a study has closed until what leads to its people is removed; 0: never by itself.
+RETENTION_DAYS = env.number("RETENTION_DAYS", 0)
 # Every account at the desk needs a second factor; otherwise each may have one.
 REQUIRE_SECOND_FACTOR = env.flag("REQUIRE_SECOND_FACTOR")
 # Participants' pages know no cookie: what the desk sets does not reach them, in the researcher's own browser either.
@@ -196,6 +198,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "inte
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "studies.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": FORGET_SWEEPS_SECONDS}},
+    "forget": {"task": "studies.tasks.forget", "schedule": 3600, "options": {"expires": 3600}},
 }
 
 # --- The researcher's desk --------------------------------------------------------------------------------------------

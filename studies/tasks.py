@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from studies import workbench
+from studies import retention, workbench
 
 
 @shared_task
@@ -18,3 +18,8 @@ def compute(ids: list[int]) -> None:
 @shared_task
 def sweep() -> None:
     workbench.sweep()
+
+
+@shared_task
+def forget() -> None:
+    retention.forget()

@@ -107,6 +107,8 @@ TABLE: dict[str, Row] = {
     "": Row(EVERYBODY, REFUSED),
     "s/<uuid:link>/": Row(EVERYBODY, EVERYBODY, "link", state="open"),
     "t/<str:token>/": Row(EVERYBODY, EVERYBODY, "token", state="open"),
+    "s/<uuid:link>/withdraw/": Row(EVERYBODY, EVERYBODY, "link", state="open"),
+    "t/<str:token>/withdraw/": Row(EVERYBODY, EVERYBODY, "token", state="open"),
     "pictures/<path:name>": Row(EVERYBODY, REFUSED, "picture"),
     # The desk and the account.
     "admin/login/": Row(EVERYBODY, EVERYBODY),

@@ -29,6 +29,8 @@ class Event(models.Model):
         SIMULATED = "simulated", "simulated participants sent"
         SHARED = "shared", "shared"
         UNSHARED = "unshared", "share taken back"
+        WITHDRAWN = "withdrawn", "a participant withdrew"
+        FORGOTTEN = "forgotten", "participants forgotten"
         DELETED = "deleted", "deleted"
 
     study = models.ForeignKey(Study, null=True, on_delete=models.SET_NULL, related_name="events")

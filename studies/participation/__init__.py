@@ -25,6 +25,7 @@ from .answering import (
 )
 from .enrolling import current_consent, enrol, find, has_room, new_token, token_hash
 from .standing import Standing, reach
+from .withdrawing import by_code, disconnect, withdraw
 
 __all__ = [
     "AnswerRefused",
@@ -37,9 +38,11 @@ __all__ = [
     "answer",
     "answers_given",
     "arrive",
+    "by_code",
     "comment",
     "current_consent",
     "current_trial",
+    "disconnect",
     "enrol",
     "find",
     "has_room",
@@ -51,4 +54,5 @@ __all__ = [
     "tell_background",
     "token_hash",
     "upcoming_trial",
+    "withdraw",
 ]

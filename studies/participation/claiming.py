@@ -23,7 +23,16 @@ def lease(study: Study) -> timedelta:
 
 
 #: What can change of a participant, and of their study, between two pages.
-CHANGING = ("visit", "arm_id", "started_at", "finished_at", "screened_out_at", "returns_at", "washed_out_at")
+CHANGING = (
+    "visit",
+    "arm_id",
+    "started_at",
+    "finished_at",
+    "screened_out_at",
+    "returns_at",
+    "washed_out_at",
+    "withdrawn_at",
+)
 
 
 def locked(participant: Participant) -> Participant:

@@ -104,9 +104,10 @@ def counts(study: Study) -> dict[str, Any]:
     }
     people = study.participants.aggregate(
         participants=Count("pk"),
-        finished=Count("pk", filter=Q(finished_at__isnull=False)),
+        finished=Count("pk", filter=Q(finished_at__isnull=False, withdrawn_at=None)),
         simulated=Count("pk", filter=Q(simulated=True)),
-        screened_out=Count("pk", filter=Q(screened_out_at__isnull=False)),
+        screened_out=Count("pk", filter=Q(screened_out_at__isnull=False, withdrawn_at=None)),
+        withdrawn=Count("pk", filter=Q(withdrawn_at__isnull=False)),
     )
     return {
         "state": str(study.state),
@@ -120,6 +121,7 @@ def counts(study: Study) -> dict[str, Any]:
         "finished_participants": people["finished"],
         "simulated_participants": people["simulated"],
         "screened_out_participants": people["screened_out"],
+        "withdrawn_participants": people["withdrawn"],
         "checks": checks_right,
         "panels": {state: panels[state] for state in ("full", "partly", "empty")},
         "exclusions": {rule: counted["answers"] for rule, counted in excluded.items()},

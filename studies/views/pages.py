@@ -85,8 +85,11 @@ def unknown(request: HttpRequest) -> HttpResponse:
 
 
 def notice(
-    request: HttpRequest, study: Study | None, heading: str, *paragraphs: str, status: int = 200, **links: str
+    request: HttpRequest, study: Study | None, heading: str, *paragraphs: str, status: int = 200, **links: Any
 ) -> HttpResponse:
-    """A page that says one thing; `again` and `onward` are addresses it offers, `code` a completion code."""
+    """A page that says one thing.
+
+    `again` and `onward` are addresses it offers, `code` a completion code; `gone`: for somebody who has withdrawn.
+    """
     context = {"study": study, "heading": heading, "paragraphs": paragraphs, **links}
     return render(request, "participant/notice.html", context, status=status)

@@ -9,6 +9,7 @@ import re
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -37,6 +38,8 @@ def take(request: HttpRequest, token: str) -> HttpResponse:
     participant = participation.find(token)
     if participant is None:
         return limits.wait(request) if limits.too_often_by_address(request) else unknown(request)
+    # On every page that follows, beneath it.
+    request.way_out = reverse("studies:withdraw", args=[token])
     with in_its_language(participant.study):
         return _sent(request, participant) if request.method == "POST" else _current_page(request, participant)
 
