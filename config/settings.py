@@ -53,6 +53,13 @@ HTTPS = SITE_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if HTTPS else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+if HTTPS:
+    SECURE_SSL_REDIRECT = True
+    # What looks after the server asks from beside it, without the proxy.
+    SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+    SECURE_HSTS_SECONDS = 30 * 24 * 3600
+# Whether all hosts beneath this one, and lists in browsers, are bound to HTTPS too is the domain's owner's to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # How many proxies of our own a request has passed; what they saw tells the login where a guess comes from.
@@ -64,6 +71,9 @@ TOKEN_LIMIT = env.number("TOKEN_LIMIT", 1200)
 JOIN_LIMIT = env.number("JOIN_LIMIT", 300)
 # Days after a study has closed until what leads to its people is removed; 0: never by itself.
 RETENTION_DAYS = env.number("RETENTION_DAYS", 0)
+# Who is given /metrics: whoever has the token, and these addresses or networks.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_ADDRESSES = env.words("METRICS_ADDRESSES")
 # Every account at the desk needs a second factor; otherwise each may have one.
 REQUIRE_SECOND_FACTOR = env.flag("REQUIRE_SECOND_FACTOR")
 # Participants' pages know no cookie: what the desk sets does not reach them, in the researcher's own browser either.
@@ -122,6 +132,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "studies.outages.Outages",
 ]
 LOGIN_REDIRECT_URL = "admin:index"
 ROOT_URLCONF = "config.urls"

@@ -76,6 +76,7 @@ def _with_headers(view: Callable[..., HttpResponse], *, framed: bool) -> Callabl
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
+    wrapper.framed = framed
     return wrapper
 
 
