@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TEST_PROCESSES ?= 2
 export PORT ?= 8000
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
@@ -34,7 +35,7 @@ test: $(VENV)/.requirements-dev  ## Linters, types, layers and every test that c
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
 
 clean:  ## Remove the environment; the data folder stays
 	rm -rf $(VENV)

@@ -29,9 +29,16 @@ class Environment:
         raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
 
     def number(self, name: str, default: int) -> int:
-        """A whole number that is not negative."""
+        """A whole number above zero."""
         value = self.text(name, str(default))
-        if not value.isascii() or not value.isdigit():
+        if not value.isascii() or not value.isdecimal() or int(value) == 0:
+            raise ImproperlyConfigured(f"{name} must be a whole number above 0, not {value!r}.")
+        return int(value)
+
+    def count(self, name: str, default: int) -> int:
+        """A whole number, 0 among them."""
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdecimal():
             raise ImproperlyConfigured(f"{name} must be a whole number, 0 or more, not {value!r}.")
         return int(value)
 

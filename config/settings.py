@@ -63,14 +63,14 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # How many proxies of our own a request has passed; what they saw tells the login where a guess comes from.
-PROXIES = env.number("PROXIES", 0)
+PROXIES = env.count("PROXIES", 0)
 # Origins that may show participants' pages in a frame; everything else is never framed.
 FRAME_ANCESTORS = env.words("FRAME_ANCESTORS")
 # Requests a minute: to one participant's page, and to join from one address.  0: no limit.
-TOKEN_LIMIT = env.number("TOKEN_LIMIT", 1200)
-JOIN_LIMIT = env.number("JOIN_LIMIT", 300)
+TOKEN_LIMIT = env.count("TOKEN_LIMIT", 1200)
+JOIN_LIMIT = env.count("JOIN_LIMIT", 300)
 # Days after a study has closed until what leads to its people is removed; 0: never by itself.
-RETENTION_DAYS = env.number("RETENTION_DAYS", 0)
+RETENTION_DAYS = env.count("RETENTION_DAYS", 0)
 # Who is given /metrics: whoever has the token, and these addresses or networks.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 METRICS_ADDRESSES = env.words("METRICS_ADDRESSES")
@@ -176,6 +176,23 @@ STORAGES = {
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
+
+# --- Bringing things in -----------------------------------------------------------------------------------------------
+# Folders of the machine (of web and workers alike) that the desk may bring things in from; none unless they are named.
+IMPORT_FOLDERS = [Path(folder).expanduser() for folder in env.words("IMPORT_FOLDERS")]
+# Python files from these run with the rights of the worker.
+MODULE_FOLDERS = [Path(folder).expanduser() for folder in env.words("MODULE_FOLDERS")]
+UPLOAD_MAX_BYTES = env.number("UPLOAD_MAX_BYTES", 2 * 1024**3)
+IMPORT_MAX_FILES = env.number("IMPORT_MAX_FILES", 100_000)
+IMPORT_MAX_BYTES = env.number("IMPORT_MAX_BYTES", 64 * 1024**3)
+IMPORT_MAX_FILE_BYTES = env.number("IMPORT_MAX_FILE_BYTES", 64 * 1024**2)
+IMPORT_MAX_RATIO = env.number("IMPORT_MAX_RATIO", 100)
+IMPORT_MAX_PIXELS = env.number("IMPORT_MAX_PIXELS", 16_000_000)
+CHECKPOINT_MAX_BYTES = env.number("CHECKPOINT_MAX_BYTES", 4 * 1024**3)
+# Uploads of anybody but staff are cut off, however a form asks for them.
+FILE_UPLOAD_HANDLERS = ["studies.importing.uploads.StaffUploads"]
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploading"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 
 # --- Workers ----------------------------------------------------------------------------------------------------------
 DEVICE = env.text("DEVICE")  # empty: cuda where there is one, else cpu

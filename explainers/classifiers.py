@@ -20,6 +20,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+#: Bytes of what a checkpoint says about its tensors: about 130 for each, of which large networks have 1,500.
+LONGEST_HEADER = 1_000_000
+
 
 class ClassifierError(ValueError):
     """A classifier cannot be made or cannot be used. One line."""
@@ -229,12 +232,18 @@ def _functions_of(module: Any) -> list[str]:
 def _read_safetensors(checkpoint: Path) -> dict[str, Tensor]:
     try:
         with checkpoint.open("rb") as file:
-            head = file.read(2)
+            head = file.read(8)
     except OSError as error:
         raise ClassifierError(f"{checkpoint.name} cannot be read: {error.strerror}") from None
-    if head == b"PK" or head[:1] == b"\x80":  # torch.save writes a zip archive of pickles, before 1.6 a bare pickle
+    if head[:2] == b"PK" or head[:1] == b"\x80":  # torch.save writes a zip archive of pickles, before 1.6 a bare pickle
         raise ClassifierError(
             f"{checkpoint.name} is a pickle, which can run code when read; save it with safetensors.torch.save_file"
+        )
+    if (length := int.from_bytes(head, "little")) > LONGEST_HEADER:
+        # Written about a few thousand tensors; about a hundred thousand it takes the reader half a minute.
+        raise ClassifierError(
+            f"{checkpoint.name} is not a whole safetensors file: its header would have {length:,} bytes, more than "
+            f"{LONGEST_HEADER:,}"
         )
     try:
         return safetensors.torch.load_file(checkpoint)

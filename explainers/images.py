@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 # 240 MB once decoded. Under Pillow's own limit, so whatever Pillow would only warn about is refused here.
 MAX_PIXELS = 80_000_000
+
+# Pillow warns of a picture that is large and refuses one that is twice as large: here the warning is an error, too.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 # The level of the grey that stands for "hidden", to a classifier and to people.
 GREY = 128
@@ -50,13 +54,15 @@ class ImageFacts:
     height: int
 
 
-def inspect(data: bytes) -> ImageFacts:
+def inspect(data: bytes, *, max_pixels: int | None = None) -> ImageFacts:
     """Decode all of `data` and say what it is.
 
+    max_pixels: a limit below MAX_PIXELS, above which nothing is ever decoded.
+
     Raises ImageError: not an image in one of FORMATS, damaged or cut short, more than one frame, more than 8 bits a
-    channel, or more than MAX_PIXELS pixels (read from the header, before anything is decoded).
+    channel, or more than that many pixels (read from the header, before anything is decoded).
     """
-    picture, kind = _decode(data)
+    picture, kind = _decode(data, max_pixels)
     return ImageFacts(hashlib.sha256(data).hexdigest(), kind, *picture.size)
 
 
@@ -120,10 +126,11 @@ def to_pixels(images: torch.Tensor) -> np.ndarray:
     return (images.detach().float() * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def _decode(data: bytes) -> tuple[Image.Image, str]:
+def _decode(data: bytes, max_pixels: int | None = None) -> tuple[Image.Image, str]:
+    max_pixels = min(max_pixels or MAX_PIXELS, MAX_PIXELS)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            kind = _check_header(picture, data)
+            kind = _check_header(picture, data, max_pixels)
             # Of the formats read here only PNG has checksums; decoding does not compare them, verify() does.
             if kind == "PNG":
                 with Image.open(io.BytesIO(data), formats=FORMATS) as second:
@@ -135,17 +142,17 @@ def _decode(data: bytes) -> tuple[Image.Image, str]:
     except Image.UnidentifiedImageError:
         raise ImageError(f"not an image in a format that is read here ({', '.join(FORMATS)})") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageError(f"more than {MAX_PIXELS:,} pixels") from None
+        raise ImageError(f"more than {max_pixels:,} pixels") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and others on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"damaged or cut short: {reason}") from None
 
 
-def _check_header(picture: Image.Image, data: bytes) -> str:
+def _check_header(picture: Image.Image, data: bytes, max_pixels: int) -> str:
     """The format of an opened, not yet decoded picture."""
     width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{width} × {height} is more than {MAX_PIXELS:,} pixels")
+    if width * height > max_pixels:
+        raise ImageError(f"{width} × {height} is more than {max_pixels:,} pixels")
     # Phones write "multi-picture objects": a JPEG file followed by a preview or depth map. The first is the photograph.
     kind = "JPEG" if picture.format == "MPO" else str(picture.format)
     if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:

@@ -98,6 +98,8 @@ const pages = (() => {
       show(next);
       busy = false;
     } else if (ok) {
+      // An entry of its own, as after any form: Back leads to this address again, and not out of the study.
+      history.pushState(null, "");
       location.reload();
     } else {
       submit(body);

@@ -1,4 +1,7 @@
-"""Writing down what is done to a study.  Called by the functions that do it, in the same transaction."""
+"""Writing down what is done to studies, image sets and classifiers.
+
+Called by the functions that do it, in the same transaction.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +11,7 @@ from django.utils import timezone
 
 from studies.models import Event, Study
 
-What = Event.What
+What, About = Event.What, Event.About
 
 #: Who did it where nobody was logged in.
 COMMAND_LINE = "command line"
@@ -22,6 +25,21 @@ def record(study: Study, what: str, actor: AbstractBaseUser | None, *, who: str 
     return Event.objects.create(
         study=study,
         slug=study.slug,
+        at=timezone.now(),
+        actor=actor,
+        who=actor.get_username() if actor else who or COMMAND_LINE,
+        what=what,
+        details=details,
+    )
+
+
+def record_of_catalogue(
+    about: str, name: str, what: str, actor: AbstractBaseUser | None = None, *, who: str = "", **details: Any
+) -> Event:
+    """One line of the log of an image set or a classifier, which may only be asked for yet."""
+    return Event.objects.create(
+        about=about,
+        slug=name,
         at=timezone.now(),
         actor=actor,
         who=actor.get_username() if actor else who or COMMAND_LINE,

@@ -1,21 +1,25 @@
 """Bringing photographs and classifiers in: all of it or nothing."""
 
 import csv
-import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
 from django.db.models.functions import Least
 
-from explainers import images
-from studies import storage
+from studies import audit, storage
+from studies.audit import About, What
 from studies.errors import StudyError
-from studies.models import Classifier, Image, ImageClass, ImageSet
+from studies.importing import photographs
+from studies.importing.folders import Folder
+from studies.models import Classifier, ImageSet
 from studies.protocols import Catalogue
 from studies.workbench.recipes import digest
 
@@ -35,82 +39,20 @@ def import_images(name: str, folder: Path) -> tuple[ImageSet, list[str]]:
 
     The sorted class names are the class indices.  Hidden files are passed over; every other file must be a
     photograph.  Returns the set, and the paths left out because the same bytes were there already under the same
-    label.  Raises StudyError, naming the file, and then nothing is imported.
+    label.  Raises StudyError, naming the first file that is refused, and then nothing is imported.
     """
-    _check_name(name, ImageSet)
-    if not folder.is_dir():
-        raise StudyError(f"{folder}: no such folder")
-    listed = list(_from_labels(folder) if (folder / "labels.csv").is_file() else _from_folders(folder))
-    if not listed:
-        raise StudyError(f"{folder}: no images in it: put one folder a class there, or labels.csv")
-    names = sorted({label for _, label in listed})
-    index = {label: i for i, label in enumerate(names)}
-    rows: dict[str, Image] = {}
-    left_out: list[str] = []
-    for path, label in listed:
-        row = _read_image(folder, path, index[label])
-        if row.sha256 in rows:
-            other = rows[row.sha256]
-            if other.label != row.label:
-                both = f"{names[other.label]} and {label}"
-                raise StudyError(f"{other.path} and {path} are the same photograph under two labels, {both}")
-            left_out.append(path)
-        else:
-            rows[row.sha256] = row
-    with transaction.atomic():
-        image_set = ImageSet.objects.create(name=name)
-        ImageClass.objects.bulk_create(
-            ImageClass(image_set=image_set, index=i, name=label, title=label.replace("_", " "))
-            for label, i in index.items()
-        )
-        for row in rows.values():
-            row.image_set = image_set
-        Image.objects.bulk_create(rows.values(), batch_size=1000)
-    return image_set, left_out
-
-
-def _from_folders(folder: Path) -> Iterator[tuple[str, str]]:
-    for place in sorted(folder.iterdir()):
-        if place.name.startswith("."):
-            continue
-        if not place.is_dir():
-            raise StudyError(f"{place.name}: not a folder: put one folder a class there, or a labels.csv")
-        files = [file for file in sorted(place.rglob("*")) if file.is_file() and not _hidden(file.relative_to(folder))]
-        if not files:
-            raise StudyError(f"{place.name}: a class without images")
-        for file in files:
-            yield file.relative_to(folder).as_posix(), place.name
-
-
-def _from_labels(folder: Path) -> Iterator[tuple[str, str]]:
-    seen = set()
-    for line, row in read_csv(folder / "labels.csv", ["file", "label"]):
-        path, label = row["file"], row["label"]
-        if not path or not label:
-            raise StudyError(f"labels.csv, line {line}: file and label must both be given")
-        if path in seen:
-            raise StudyError(f"labels.csv, line {line}: {path} is listed twice")
-        if not (folder / path).resolve().is_relative_to(folder.resolve()):
-            raise StudyError(f"labels.csv, line {line}: {path} is not below the folder")
-        seen.add(path)
-        yield path, label
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _read_image(folder: Path, path: str, label: int) -> Image:
-    try:
-        data = (folder / path).read_bytes()
-        facts = images.inspect(data)
-    except images.ImageError as error:
-        raise StudyError(f"{path}: {error}") from None
-    except OSError as error:
-        raise StudyError(f"{path}: {error.strerror}") from None
-    # Stored at once, so that a large set never has to fit in memory; an unused file is harmless and collected later.
-    file = storage.store("images", data, f".{facts.format.lower()}")
-    return Image(label=label, path=path, sha256=facts.sha256, file=file, width=facts.width, height=facts.height)
+    check_name(name, ImageSet)
+    source = Folder(folder)
+    examined = []
+    for one in photographs.listed(source):
+        examined.append(photographs.examine(source, one))
+        if refused := examined[-1].refused:
+            raise StudyError(f"{examined[-1].path}: {refused}")
+    settled = photographs.settle(examined)
+    if settled.refused:
+        raise StudyError(settled.refused[0].refused)
+    left_out = [one.path for one in settled.left_out]
+    return photographs.write(name, settled.accepted, left_out=len(left_out)), left_out
 
 
 def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
@@ -145,69 +87,96 @@ def import_classifier(
     module: str | None = None,
     checkpoint: Path | None = None,
     preprocessing: dict[str, Any] | None = None,
+    who: str = "",
+    run: int | None = None,
 ) -> Classifier:
     """Import a classifier: one of torchvision's, or FILE.py:FACTORY with a safetensors checkpoint.
 
     `preprocessing` holds those of resize, crop (pixels), mean and std (of pixels in [0, 1]) that are given; the rest
     is torchvision's for its weights, and otherwise: no resizing, no normalisation.  Raises StudyError when it does
-    not fit: the checkpoint its network, the outputs the classes, or the sizes of the photographs one another.
+    not fit: the checkpoint its network, the outputs the classes, or the sizes of the photographs one another.  `who`
+    and `run` are for the log: what imports it, for which import of the desk.
     """
     from explainers import classifiers
     from studies.workbench import sources
 
-    _check_name(name, Classifier)
+    check_name(name, Classifier)
     images_of = ImageSet.objects.filter(name=image_set).first()
     if images_of is None:
         raise StudyError(f"there is no image set called {image_set}")
-    settings: dict[str, Any] = {"resize": None, "crop": None, "mean": [0.0] * 3, "std": [1.0] * 3}
-    if torchvision:
-        source: dict[str, Any] = {"torchvision": torchvision, "weights": weights}
+    given = {key: value for key, value in (preprocessing or {}).items() if value is not None}
+    plain: dict[str, Any] = {"resize": None, "crop": None, "mean": [0.0] * 3, "std": [1.0] * 3}
+    with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix=".classifier-") as folder:
         try:
-            settings |= classifiers.torchvision_preprocessing(torchvision, weights)
+            if torchvision:
+                prepared = plain | classifiers.torchvision_preprocessing(torchvision, weights) | given
+                source: dict[str, Any] = {"torchvision": torchvision, "weights": weights}
+                network = sources.build(source, prepared)
+            else:
+                prepared = plain | given
+                copied = _Copied(module or "", checkpoint, Path(folder))
+                network = classifiers.from_module(
+                    copied.module, copied.factory, copied.checkpoint, mean=prepared["mean"], std=prepared["std"]
+                )
+            n_outputs = classifiers.check(network, _input_size(images_of, prepared), images_of.classes.count())
         except classifiers.ClassifierError as error:
             raise StudyError(str(error)) from None
-    else:
-        source = _stored_source(module or "", checkpoint)
-    settings |= {key: value for key, value in (preprocessing or {}).items() if value is not None}
-    network = sources.build(source, settings)
-    try:
-        n_outputs = classifiers.check(network, _input_size(images_of, settings), images_of.classes.count())
-    except classifiers.ClassifierError as error:
-        raise StudyError(str(error)) from None
+        if not torchvision:
+            # Nothing is stored of what was refused.
+            source = copied.store()
     state = network.state_digest
-    recipe = {"source": source, "preprocessing": settings, "state": state}
-    return Classifier.objects.create(
-        name=name,
-        image_set=images_of,
-        source=source,
-        preprocessing=settings,
-        state_digest=state,
-        digest=digest(recipe),
-        n_outputs=n_outputs,
-    )
+    recipe = {"source": source, "preprocessing": prepared, "state": state}
+    with transaction.atomic():
+        row = Classifier.objects.create(
+            name=name,
+            image_set=images_of,
+            source=source,
+            preprocessing=prepared,
+            state_digest=state,
+            digest=digest(recipe),
+            n_outputs=n_outputs,
+        )
+        details = {"image_set": images_of.name, "digest": row.digest, "import": run}
+        audit.record_of_catalogue(About.CLASSIFIER, name, What.IMPORTED, who=who, **details)
+    return row
 
 
-def _stored_source(module: str, checkpoint: Path | None) -> dict[str, Any]:
-    """Copies of the module and the checkpoint, so that later edits of the originals change no result."""
-    file, colon, factory = module.rpartition(":")
-    if not colon or not factory.isidentifier():
-        raise StudyError(f"--module {module}: must be FILE.py:FACTORY")
-    if checkpoint is None:
-        raise StudyError("--module needs --checkpoint FILE.safetensors")
-    stored = {}
-    for what, path, suffix in (("module", Path(file), ".py"), ("checkpoint", Path(checkpoint), ".safetensors")):
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise StudyError(f"{path}: {error.strerror}") from None
-        stored[what] = storage.store("classifiers", data, suffix)
-        stored[f"{what}_sha256"] = hashlib.sha256(data).hexdigest()
-    return {**stored, "factory": factory}
+class _Copied:
+    """The module and the checkpoint as they are now, in a folder of their own: what is tried is what is stored."""
+
+    def __init__(self, module: str, checkpoint: Path | None, folder: Path):
+        file, colon, self.factory = module.rpartition(":")
+        if not colon or not self.factory.isidentifier():
+            raise StudyError(f"--module {module}: must be FILE.py:FACTORY")
+        if checkpoint is None:
+            raise StudyError("--module needs --checkpoint FILE.safetensors")
+        # Under their own names, which messages tell.
+        self.module = _copy(Path(file), folder / "module")
+        self.checkpoint = _copy(Path(checkpoint), folder / "checkpoint")
+
+    def store(self) -> dict[str, Any]:
+        stored = {"factory": self.factory}
+        for what, path, suffix in (("module", self.module, ".py"), ("checkpoint", self.checkpoint, ".safetensors")):
+            stored[what], stored[f"{what}_sha256"] = storage.store_file("classifiers", path, suffix)
+        return stored
 
 
-def _input_size(image_set: ImageSet, settings: dict[str, Any]) -> tuple[int, int]:
+def _copy(path: Path, folder: Path) -> Path:
+    folder.mkdir()
+    limit = settings.CHECKPOINT_MAX_BYTES
+    try:
+        if not path.is_file():
+            raise StudyError(f"{path}: {'is no ordinary file' if path.exists() else 'No such file'}")
+        if path.stat().st_size > limit:
+            raise StudyError(f"{path}: has more than {limit:,} bytes (CHECKPOINT_MAX_BYTES)")
+        return Path(shutil.copyfile(path, folder / path.name))
+    except OSError as error:
+        raise StudyError(f"{path}: {error.strerror}") from None
+
+
+def _input_size(image_set: ImageSet, preprocessing: dict[str, Any]) -> tuple[int, int]:
     """Height and width of what the network is given; all photographs must come out at this size."""
-    resize, crop = settings["resize"], settings["crop"]
+    resize, crop = preprocessing["resize"], preprocessing["crop"]
     if crop:
         smallest = image_set.images.annotate(side=Least("width", "height")).order_by("side").first()
         side = resize or (smallest.side if smallest else crop)
@@ -221,7 +190,8 @@ def _input_size(image_set: ImageSet, settings: dict[str, Any]) -> tuple[int, int
     return (resize, resize) if resize else sizes[0]
 
 
-def _check_name(name: str, model: type[ImageSet] | type[Classifier]) -> None:
+def check_name(name: str, model: type[ImageSet] | type[Classifier]) -> None:
+    """StudyError for a name that is none, or that is taken."""
     try:
         validate_slug(name)
     except ValidationError:

@@ -54,12 +54,10 @@ def _errors() -> Iterator[tuple[int, str, str]]:
     if settings.DEBUG and set(settings.ALLOWED_HOSTS) - LOCAL:
         hint = "Errors would show people what is in the program's memory. Unset DEBUG."
         yield 6, "DEBUG is on where others can reach the server.", hint
-    if settings.WORK_LEASE < 1:
-        yield 7, "WORK_LEASE is 0: no batch would ever be finished in time.", "The default is 600 seconds."
     redelivery = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get(REDELIVERY)
     if redelivery and redelivery <= settings.WORK_LEASE:
         hint = f"Keep it well below {redelivery} seconds, or the queue runs batches twice."
-        yield 8, f"WORK_LEASE is {settings.WORK_LEASE}, longer than the queue waits for a worker.", hint
+        yield 7, f"WORK_LEASE is {settings.WORK_LEASE}, longer than the queue waits for a worker.", hint
 
 
 def _warnings() -> Iterator[tuple[int, str, str]]:

@@ -98,6 +98,25 @@ def change_texts(study: Study, *, title: str, consent_text: str, actor: Abstract
 
 
 @transaction.atomic
+def duplicate_study(study: Study, *, slug: str, title: str = "", actor: AbstractBaseUser | None = None) -> Study:
+    """A draft with the design and the texts of a study, to be changed; whoever makes it owns it.
+
+    It has to be prepared: its design is about to change, and what stays the same is not computed again.
+    """
+    copy = create_study(
+        slug=slug,
+        protocol=study.protocol,
+        design=study.design,
+        title=title or f"{study.title[:190]} (copy)",
+        consent_text=study.consent_text,
+        owner=actor or study.owner,
+        actor=actor,
+    )
+    audit.record(study, What.DUPLICATED, actor, copy=copy.slug)
+    return copy
+
+
+@transaction.atomic
 def copy_for_rehearsal(study: Study, *, actor: AbstractBaseUser | None = None) -> Study:
     """A prepared copy of a prepared study, under a name of its own, for simulated people alone."""
     if study.rehearsal_of_id:
@@ -167,11 +186,44 @@ def close_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
 
 
 @transaction.atomic
+def archive_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
+    """Put a closed study away: it is left out of lists, and everything in it stays."""
+    closed = Study.objects.filter(pk=study.pk, state=Study.State.CLOSED, archived_at=None)
+    archived = closed.update(archived_at=timezone.now())
+    study.refresh_from_db()
+    if not archived:
+        why = "it is archived already" if study.archived_at else "only a closed study can be archived"
+        raise StudyError(f"study {study.slug} is {study.state}: {why}")
+    audit.record(study, What.ARCHIVED, actor)
+
+
+@transaction.atomic
+def unarchive_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
+    """Bring an archived study back to the others; it is closed as before."""
+    found = Study.objects.filter(pk=study.pk, archived_at__isnull=False).update(archived_at=None)
+    study.refresh_from_db()
+    if not found:
+        raise StudyError(f"study {study.slug} is {study.state}: it is not archived")
+    audit.record(study, What.UNARCHIVED, actor)
+
+
+def why_not_deleted(study: Study) -> str:
+    """What keeps a study from being deleted; empty where nothing does."""
+    if study.state in (Study.State.OPEN, Study.State.PAUSED):
+        return "somebody may be about to take part: close it first"
+    if study.participants.exists():
+        return "people have taken part, and what they said is never deleted; a closed study can be archived"
+    if study.rehearsals.exists():
+        return "it has been rehearsed, and its rehearsals belong to it"
+    return ""
+
+
+@transaction.atomic
 def delete_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
-    """Delete a study that was never open; its log stays.  StudyError for one that somebody may have answered."""
+    """Delete a study that nobody has answered; its log stays.  StudyError for one that somebody may have."""
     row = Study.objects.select_for_update().get(pk=study.pk)
-    if row.opened_at is not None:
-        raise StudyError(f"study {row.slug} is {row.state}: what was open is never deleted")
+    if why := why_not_deleted(row):
+        raise StudyError(f"study {row.slug} is {row.state}: {why}")
     audit.record(row, What.DELETED, actor, title=row.title, design=row.design)
     row.delete()
 

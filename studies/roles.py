@@ -17,29 +17,37 @@ class Role:
     permissions: tuple[str, ...]
 
 
+#: Image sets and classifiers, with the words participants read of their classes.
+BRINGING_IN = (
+    "studies.add_imageset",
+    "studies.change_imageset",
+    "studies.view_imageset",
+    "studies.add_classifier",
+    "studies.view_classifier",
+)
+
 RESEARCHER = Role(
     "researcher",
-    "designs and runs studies: their own, and those shared with them to be changed",
+    "designs and runs studies: their own, and those shared with them to be changed; brings images and classifiers in",
     (
         "studies.add_study",
         "studies.change_study",
         "studies.delete_study",
         "studies.view_study",
-        "studies.view_imageset",
-        "studies.view_classifier",
+        *BRINGING_IN,
     ),
 )
 ANALYST = Role("analyst", "sees results and exports of studies shared with them", ("studies.view_study",))
 OPERATOR = Role(
     "operator",
-    "looks after workers, storage and accounts; sees no study that is not shared with them",
+    "looks after workers, storage, accounts and what anybody brings in; sees no study that is not shared with them",
     (
         "auth.add_user",
         "auth.change_user",
         "auth.view_user",
         "studies.view_artifact",
-        "studies.view_imageset",
-        "studies.view_classifier",
+        "studies.view_import",
+        *BRINGING_IN,
     ),
 )
 ROLES = (RESEARCHER, ANALYST, OPERATOR)

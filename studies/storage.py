@@ -3,13 +3,14 @@
 import contextlib
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from pathlib import Path
 
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 #: A file waits for the disk or the network, not for the processor: several at a time share the waiting.
@@ -57,6 +58,31 @@ def store(folder: str, data: bytes, suffix: str) -> str:
         if not default_storage.exists(name):
             default_storage.save(name, ContentFile(data))
     return name
+
+
+def store_file(folder: str, path: Path, suffix: str) -> tuple[str, str]:
+    """The same for a file of any size, block by block: its name, and the SHA-256 of its bytes."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        name = f"{folder}/{digest[:2]}/{digest}{suffix}"
+        with _as_os_errors():
+            if not default_storage.exists(name):
+                file.seek(0)
+                default_storage.save(name, File(file))
+    return name, digest
+
+
+def store_upload(file: File) -> str:
+    """Keep what somebody uploaded, block by block, under a name that tells nothing of its own; the name."""
+    name = f"uploads/{secrets.token_hex(16)}"
+    with _as_os_errors():
+        return default_storage.save(name, file)
+
+
+def delete(name: str) -> None:
+    """Delete a file that only one row ever named; none there is fine, too."""
+    with _as_os_errors():
+        default_storage.delete(name)
 
 
 def store_all(folder: str, files: Sequence[tuple[bytes, str]]) -> list[str]:

@@ -3,6 +3,8 @@
 from celery import shared_task
 
 from studies import retention, workbench
+from studies.importing import jobs
+from studies.workbench import checking
 
 
 @shared_task
@@ -16,8 +18,20 @@ def compute(ids: list[int]) -> None:
 
 
 @shared_task
+def bring_in(run_id: int) -> None:
+    jobs.bring_in(run_id)
+
+
+@shared_task
+def check(check_id: int) -> None:
+    checking.look(check_id)
+
+
+@shared_task
 def sweep() -> None:
     workbench.sweep()
+    jobs.sweep()
+    checking.sweep()
 
 
 @shared_task

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from studies import lifecycle, storage
-from studies.models import Classifier, Study
+from studies.models import Classifier, ImageClass, Study
 from studies.protocols import get
 from studies.workbench import preparation
-from studies.workbench.values import Attack, Explanation, Guess, ImageRef, Picture, Pool, Prediction, Selection
+from studies.workbench.values import Attack, Explanation, Gloss, Guess, ImageRef, Picture, Pool, Prediction, Selection
 from tests.factories import make_classifier, make_image_set, make_picture
 
 CLASSES = ("accordion", "bassoon", "celesta", "dulcimer", "euphonium", "flugelhorn", "grand_piano", "harmonica")
@@ -34,6 +34,14 @@ class MadeUpBench:
 
     def class_titles(self, classifier: str) -> list[str]:
         return list(self.classifier(classifier).image_set.classes.values_list("title", flat=True))
+
+    def glosses(self, classifier: str) -> dict[int, Gloss]:
+        rows = self.classifier(classifier).image_set.classes.exclude(gloss="", example=None)
+        return {row.index: Gloss(row.title, row.gloss, self._example(row)) for row in rows.select_related("example")}
+
+    def _example(self, row: ImageClass) -> Picture | None:
+        one = row.example
+        return self._picture(ImageRef(one.sha256, one.path, one.label), "plain") if one else None
 
     def images(self, classifier: str, *, classes=()) -> list[ImageRef]:
         names = self.class_names(classifier)
@@ -97,9 +105,14 @@ def _number(image: ImageRef) -> int:
     return int(image.path.split("/")[-1].removesuffix(".png"))
 
 
-def made_up_study(protocol: str, design: dict[str, Any] | None = None, *, n_images: int = 24) -> Study:
-    """A study of any protocol, ready to open."""
+def made_up_study(
+    protocol: str, design: dict[str, Any] | None = None, *, n_images: int = 24, glossed: bool = False
+) -> Study:
+    """A study of any protocol, ready to open; with something said of every class where it is to be glossed."""
     classifier = make_classifier(make_image_set(classes=CLASSES, n_images=n_images))
+    for row in classifier.image_set.classes.all() if glossed else ():
+        row.gloss, row.example = f"what {row.name} means", classifier.image_set.images.filter(label=row.index).first()
+        row.save(update_fields=["gloss", "example"])
     complete = {"classifier": classifier.name, **(design or {})}
     study = lifecycle.create_study(slug=f"made-up-{classifier.pk}", protocol=protocol, design=complete)
     bench = MadeUpBench()

@@ -1,36 +1,35 @@
-"""Who may ask for what: every address of the site with who may GET and POST it, and the cast that tries.
+"""Who may ask for what: every address of the site with who may GET and POST it.
 
-tests/contracts/test_permissions.py goes through all of it.  An address without a row here fails it.
+tests/contracts/test_permissions.py goes through all of it with the cast of tests/cast.py.
+An address without a row here fails it.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
-from django.contrib.contenttypes.models import ContentType
-from django.test import Client
 from django.urls import get_resolver
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from studies import lifecycle, participation, roles
 from studies.models import (
     Access,
     Amendment,
-    Classifier,
+    Check,
     Event,
+    ImageClass,
+    Import,
     Participant,
     Share,
     Study,
     Trial,
 )
-from tests.factories import make_study, open_study
+from tests import cast
+from tests.archives import packed, uploaded
+from tests.cast import PASSWORD, Person, World
 
-PASSWORD = "a password of five words"
 LEVELS = ("none", Access.RESULTS, Access.EDIT, Access.OWN)
 
 RESEARCHERS, ANALYSTS, OPERATORS, ROOT = (
@@ -49,19 +48,24 @@ REFUSED = "refused"
 NOTHING = "nothing"
 #: Not for accounts at all: it asks for something else, which nobody of the cast has.
 HIDDEN = "hidden"
+#: Whose import it is, and who looks after the installation.
+IMPORTER = "importer"
 Needs = str | frozenset[str]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What GET and POST need: a role, or so much access to the study; what is posted, and whether that writes."""
+    """What GET and POST need: a role, or so much access to the study; what is posted, and whether that writes.
+
+    What is posted may be a function of what its address is about, and is then made anew each time.
+    """
 
     get: Needs
     post: Needs
     about: str = ""
     state: str = "ready"
     query: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] | Callable[[], Mapping[str, Any]] = field(default_factory=dict)
     writes: bool = False
 
 
@@ -73,6 +77,8 @@ SEEN_BY: dict[str, Needs] = {
     "group": ROOT,
     "imageset": CATALOGUE,
     "classifier": CATALOGUE,
+    "class": CATALOGUE,
+    "import": IMPORTER,
 }
 
 
@@ -100,9 +106,11 @@ PERSON = {"username": "newcomer", "is_active": "on", "is_staff": "on", "first_na
 PERSON |= {"date_joined_0": "2026-01-01", "date_joined_1": "12:00:00"}
 DESIGN = {"answers_per_stimulus": "5", "threshold": "2", "trials_per_participant": "50", "top_k": "1"}
 DESIGN |= {"unequal_panels": "drop", "selection": "top1_errors", "asking": "one_question", "seed": "0"}
-CLASSIFIER = {"classifier": "net"}
+CLASSIFIER = {"classifier": cast.CLASSIFIER}
+WORDS = {f"{index}-{name}": f"Changed {index}" for index in range(3) for name in ("title", "gloss")}
+BROUGHT = {"name": "brought", "image_set": cast.IMAGE_SET, "torchvision": "resnet18"}
 FIRST_STEP = "?title=New&slug=new&protocol=rectified_labeling"
-AT = "admin/studies/study/"
+AT, IMPORTS = "admin/studies/study/", "admin/studies/import/"
 
 TABLE: dict[str, Row] = {
     # Participants' pages: no account, no cookie; what they let in is tested with participants.
@@ -151,6 +159,22 @@ TABLE: dict[str, Row] = {
     **_crud("studies", "imageset", "imageset", CATALOGUE),
     **_crud("studies", "classifier", "classifier", CATALOGUE),
     "admin/studies/imageset/thumbnail/<slug:sha256>.png": Row(CATALOGUE, CATALOGUE, "image"),
+    "admin/studies/imageset/add/": Row(
+        CATALOGUE, CATALOGUE, data=lambda: {"name": "brought", "archive": uploaded(packed())}, writes=True
+    ),
+    "admin/studies/imageset/<int:pk>/classes/": Row(CATALOGUE, CATALOGUE, "imageset", data=WORDS, writes=True),
+    "admin/studies/imageset/<int:pk>/classes/<int:index>/": Row(
+        CATALOGUE, CATALOGUE, "class", data={"example": ""}, writes=True
+    ),
+    "admin/studies/classifier/add/": Row(CATALOGUE, CATALOGUE, data=BROUGHT, writes=True),
+    "admin/studies/classifier/<int:pk>/check/": Row(CATALOGUE, CATALOGUE, "classifier", writes=True),
+    "admin/studies/classifier/<int:pk>/checking/": _read_only("classifier", CATALOGUE),
+    # What is being brought in.
+    **_crud("studies", "import", "import", IMPORTER),
+    IMPORTS: Row(CATALOGUE, CATALOGUE),
+    f"{IMPORTS}<int:pk>/progress/": _read_only("import", IMPORTER),
+    f"{IMPORTS}<int:pk>/decide/": Row(IMPORTER, IMPORTER, "import", data={"decision": "confirm"}, writes=True),
+    f"{IMPORTS}<int:pk>/report.csv": _read_only("import", IMPORTER),
     **_crud("studies", "event", "event", ROOT),
     # Studies.
     **_crud("studies", "study", "study", Access.RESULTS),
@@ -172,6 +196,14 @@ TABLE: dict[str, Row] = {
     f"{AT}<int:pk>/history/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/history/log.csv": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/preparing/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/archive/": Row(Access.EDIT, Access.EDIT, "study", state="closed", writes=True),
+    f"{AT}<int:pk>/unarchive/": Row(Access.EDIT, Access.EDIT, "study", state="archived", writes=True),
+    f"{AT}<int:pk>/duplicate/": Row(
+        Access.EDIT, Access.EDIT, "study", data={"title": "Again", "slug": "again"}, writes=True
+    ),
+    f"{AT}<int:pk>/preview/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/stimuli/": _read_only("study", Access.RESULTS),
+    f"{AT}<int:pk>/stimulus/": _read_only("study", Access.RESULTS, query="?number=1"),
     f"{AT}<int:pk>/results/": _read_only("study", Access.RESULTS, state="closed", writes=True),
     f"{AT}<int:pk>/results/export/": _read_only("study", Access.RESULTS, state="closed", writes=True),
     f"{AT}<int:pk>/amend/": Row(
@@ -196,127 +228,11 @@ def addresses(patterns: Any = None, before: str = "") -> Iterator[str]:
             yield route
 
 
-# --- the cast ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Person:
-    name: str
-    role: str = ""
-    user: User | None = None
-    cookies: Any = None
-
-    def client(self) -> Client:
-        client = Client(raise_request_exception=True)
-        if self.cookies:
-            client.cookies = self.cookies
-        return client
-
-
-class World:
-    """Two researchers with a study each in the state a row is about; one of them shares hers."""
-
-    def __init__(self, state: str):
-        roles.set_up_roles()
-        # Nobody, somebody who takes part, and an account that may not sit at the desk.
-        self.people = [Person("somebody"), Person("participant")]
-        self.people.append(self.logged_in(Person("visitor", "none", self.user("visitor"))))
-        for name, role in (
-            ("ada", "researcher"),
-            ("bob", "researcher"),
-            ("eve", "researcher"),
-            ("ida", "analyst"),
-            ("una", "analyst"),
-            ("otto", "operator"),
-            ("root", "superuser"),
-        ):
-            self.people.append(self.logged_in(Person(name, role, self.user(name, role))))
-        self.account = self.user("newcomer", "researcher")
-        self.group = Group.objects.get(name="analyst")
-        users = {person.name: person.user for person in self.people}
-        self.studies = {name: self.study(users[name], state) for name in ("ada", "bob")}
-        Share.objects.create(study=self.studies["ada"], user=users["eve"], may=Access.EDIT)
-        Share.objects.create(study=self.studies["ada"], user=users["ida"], may=Access.RESULTS)
-        first = self.studies["ada"]
-        Classifier.objects.filter(name=first.design["classifier"]).update(name=CLASSIFIER["classifier"])
-        Study.objects.filter(pk=first.pk).update(design=first.design | CLASSIFIER)
-        self.open_study = open_study(1, 1, slug="in-between", threshold=1)
-        _participant, self.token = participation.enrol(
-            self.open_study, consent=participation.current_consent(self.open_study)
-        )
-
-    def user(self, name: str, role: str = "") -> User:
-        rights = {"is_staff": bool(role), "is_superuser": role == "superuser"}
-        user = User.objects.create(username=name, password=hashed(), **rights)
-        if role in roles.NAMES:
-            user.groups.add(Group.objects.get(name=role))
-        return user
-
-    def logged_in(self, person: Person) -> Person:
-        client = Client()
-        client.force_login(person.user)
-        return Person(person.name, person.role, person.user, client.cookies)
-
-    def study(self, owner: User, state: str) -> Study:
-        """Its words are found nowhere else."""
-        study = make_study(3, 1, slug=f"slug-of-{owner}", threshold=1)
-        study.title, study.owner = f"Title of {owner}", owner
-        study.save(update_fields=["title", "owner"])
-        if state in ("open", "closed"):
-            lifecycle.open_study(study)
-        if state == "closed":
-            lifecycle.close_study(study)
-        if state == "preparing":
-            Study.objects.filter(pk=study.pk).update(state=state)
-        study.refresh_from_db()
-        return study
-
-    def access(self, person: Person, owner: str) -> str:
-        """What somebody may do with the study of `owner`, by the cast's own rules."""
-        if person.role == "superuser" or person.name == owner:
-            return Access.OWN
-        return {("eve", "ada"): Access.EDIT, ("ida", "ada"): Access.RESULTS}.get((person.name, owner), "none")
-
-    def objects(self, row: Row) -> list[tuple[str, str]]:
-        """What a row can be asked about: the address's variable part, and whose study it is about."""
-        classifier = Classifier.objects.get(name=CLASSIFIER["classifier"])
-        image_set = classifier.image_set
-        by_owner: dict[str, Callable[[Study], Any]] = {
-            "study": lambda study: study.pk,
-            "any study": lambda study: study.pk,
-            "study by another way": lambda study: f"+{study.pk}",
-            "event": lambda study: study.events.first().pk,
-            "any event": lambda study: study.events.first().pk,
-        }
-        if row.about in by_owner:
-            return [(str(by_owner[row.about](study)), owner) for owner, study in self.studies.items()]
-        one: dict[str, Any] = {
-            "": "",
-            "link": self.open_study.link,
-            "token": self.token,
-            "picture": self.studies["ada"].stimuli.first().shown["picture"]["file"],
-            "content": f"{ContentType.objects.get_for_model(Study).pk}/{self.studies['ada'].pk}",
-            "app": "studies",
-            "anything": "no-such-page",
-            "account": self.account.pk,
-            "group": self.group.pk,
-            "imageset": image_set.pk,
-            "classifier": classifier.pk,
-            "image": image_set.images.first().sha256,
-        }
-        return [(str(one[row.about.removeprefix("any ")]), "")]
-
-
-@cache
-def hashed() -> str:
-    """Argon2 takes its time: one hash for everybody."""
-    return make_password(PASSWORD)
-
-
 def address(route: str, what: str) -> str:
     """The route with its variable parts filled in."""
     for variable in (
         "<path:content_type_id>/<path:object_id>",
+        "<int:pk>/classes/<int:index>",
         "<path:object_id>",
         "<int:pk>",
         "<id>",
@@ -350,6 +266,8 @@ def expected(world: World, row: Row, method: str, person: Person, owner: str) ->
 
 
 def _meets(world: World, person: Person, needs: Needs, owner: str) -> bool:
+    if needs == IMPORTER:
+        return world.sees_import(person, owner)
     if isinstance(needs, frozenset):
         return person.role in needs
     return LEVELS.index(world.access(person, owner)) >= LEVELS.index(needs)
@@ -377,5 +295,8 @@ def stored() -> str:
         Group.permissions.through.objects.order_by("pk").values_list(),
         TOTPDevice.objects.order_by("pk").values_list("pk"),
         StaticDevice.objects.order_by("pk").values_list("pk"),
+        Import.objects.order_by("pk").values_list(),
+        ImageClass.objects.order_by("pk").values_list(),
+        Check.objects.order_by("pk").values_list(),
     ]
     return hashlib.sha256(repr([list(one) for one in rows]).encode()).hexdigest()

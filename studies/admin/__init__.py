@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from . import account, accounts, catalogue, log, studies
+from . import account, accounts, catalogue, importing, log, studies
 
-__all__ = ["account", "accounts", "catalogue", "log", "studies"]
+__all__ = ["account", "accounts", "catalogue", "importing", "log", "studies"]
 
 admin.site.index_title = "Desk"

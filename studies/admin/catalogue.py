@@ -1,4 +1,4 @@
-"""Image sets and classifiers: looked at here, brought in by commands."""
+"""Image sets and classifiers: looked at here, brought in by workers (`importing`) or by commands."""
 
 from functools import partial
 from typing import Any
@@ -13,16 +13,24 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from studies.models import Classifier, Image, ImageClass, ImageSet, Study
+from studies.models import Classifier, Event, Image, ImageClass, ImageSet, Study
 
+from . import checking, importing, wording
+from .log import Logged
 from .pages import Findable
 from .thumbnails import strip, thumbnail, thumbnail_url
 
 SAMPLE = 48
 
 
-class CatalogueAdmin(Findable, ModelAdmin):
+class CatalogueAdmin(Findable, Logged, ModelAdmin):
     """Rows that studies rely on: nobody adds, edits or deletes them by a click."""
+
+    #: As the log calls them.
+    kind: str
+
+    def events(self, row: Any) -> QuerySet[Event]:
+        return Event.objects.filter(about=self.kind, slug=row.name)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).visible_to(request.user)
@@ -42,6 +50,11 @@ class CatalogueAdmin(Findable, ModelAdmin):
         row = self.get_object(request, object_id)
         about = self.about(request, row) if row is not None and self.has_view_permission(request, row) else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Django asks whether rows are added by hand; they are brought in by workers, for whoever has the permission.
+        may_import = request.user.has_perm(f"studies.add_{self.opts.model_name}")
+        return super().changelist_view(request, {**(extra_context or {}), "may_import": may_import})
 
     @display(description="Imported", ordering="created_at")
     def imported(self, row: Any) -> str:
@@ -64,13 +77,30 @@ def _count(rows: QuerySet, of: str) -> Coalesce:
 
 @admin.register(ImageSet)
 class ImageSetAdmin(CatalogueAdmin):
+    kind = Event.About.IMAGES
     list_display = ["what", "photographs", "classes", "classifiers", "imported"]
     search_fields = ["name"]
 
     def get_urls(self) -> list:
         view = self.admin_site.admin_view(partial(thumbnail, self), cacheable=True)
-        own = [path("thumbnail/<slug:sha256>.png", view, name="studies_imageset_thumbnail")]
+        own = [
+            path("thumbnail/<slug:sha256>.png", view, name="studies_imageset_thumbnail"),
+            *_pages(self, "imageset", classes=wording.classes),
+            path(
+                "<int:pk>/classes/<int:index>/",
+                self.admin_site.admin_view(partial(wording.example, self)),
+                name="studies_imageset_example",
+            ),
+        ]
         return own + super().get_urls()
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        form = importing.bound(importing.ImagesForm, request)
+        return importing.add(self, request, form, "admin/studies/imageset/add.html", "Add an image set")
+
+    def has_word_permission(self, request: HttpRequest, obj: ImageSet | None = None) -> bool:
+        """Who may change the words participants read; the images themselves nobody changes."""
+        return request.user.has_perm("studies.change_imageset")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImageSet]:
         return (
@@ -117,6 +147,7 @@ class ImageSetAdmin(CatalogueAdmin):
         sizes = list(row.images.order_by().values("width", "height").annotate(n=Count("pk")).order_by("-n")[:4])
         return {
             "title": row.name,
+            "may_word": self.has_word_permission(request, row),
             "classes": classes,
             "total": sum(line["n"] for line in classes),
             "sizes": sizes[:3],
@@ -131,9 +162,18 @@ class ImageSetAdmin(CatalogueAdmin):
 
 @admin.register(Classifier)
 class ClassifierAdmin(CatalogueAdmin):
+    kind = Event.About.CLASSIFIER
     list_display = ["what", "network", "judged_on", "photographs", "outputs", "imported"]
     list_select_related = ["image_set"]
     search_fields = ["name"]
+
+    def get_urls(self) -> list:
+        return _pages(self, "classifier", check=checking.check, checking=checking.progress) + super().get_urls()
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        image_sets = self.admin_site.get_model_admin(ImageSet).get_queryset(request)
+        form = importing.bound(importing.ClassifierForm, request, image_sets=image_sets)
+        return importing.add(self, request, form, "admin/studies/classifier/add.html", "Add a classifier")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Classifier]:
         return super().get_queryset(request).annotate(n_images=_count(Image.objects, "image_set"))
@@ -167,6 +207,7 @@ class ClassifierAdmin(CatalogueAdmin):
         titles = {one.index: one.title for one in row.image_set.classes.all()}
         return {
             "title": row.name,
+            "check": checking.summary(row),
             "source": _source(row.source),
             "digests": _digests(row),
             "preprocessing": _preprocessing(row.preprocessing),
@@ -178,6 +219,15 @@ class ClassifierAdmin(CatalogueAdmin):
                 for image in sample(row.image_set.images, SAMPLE // 2)
             ],
         }
+
+
+def _pages(admin: CatalogueAdmin, model: str, **views: Any) -> list:
+    """Addresses of pages about one row, by the names of their views."""
+    wrap = admin.admin_site.admin_view
+    return [
+        path(f"<int:pk>/{name}/", wrap(partial(view, admin)), name=f"studies_{model}_{name}")
+        for name, view in views.items()
+    ]
 
 
 def _source(source: dict[str, Any]) -> list[tuple[str, str]]:

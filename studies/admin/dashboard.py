@@ -28,6 +28,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     ):
         if request.user.has_perms([f"{app}.view_{model}"]):
             items.append({"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")})
+        if model == "classifier" and request.user.has_perm("studies.add_imageset"):
+            items.append({"title": "Imports", "icon": "upload", "link": reverse("admin:studies_import_changelist")})
         if model == "study" and request.user.has_perm("studies.view_study"):
             items.append({"title": "Planning", "icon": "grid_on", "link": reverse("admin:studies_study_plan")})
     return [{"items": items}]
@@ -39,7 +41,9 @@ def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     context |= {"may_add": may("studies.add_study"), "sees_studies": may("studies.view_study")}
     if context["sees_studies"]:
         order = Case(*(When(state=state, then=Value(n)) for n, state in enumerate(ORDER)), output_field=IntegerField())
-        studies = counted(Study.objects.visible_to(request.user)).order_by(order, "-created_at")
+        studies = (
+            counted(Study.objects.visible_to(request.user)).filter(archived_at=None).order_by(order, "-created_at")
+        )
         rows = [
             {"study": study, "kind": protocols.get(study.protocol), "progress": progress(study)}
             for study in studies[: SHOWN + 1]

@@ -1,7 +1,10 @@
 """A study in words: its design, what preparing found, the stations of its life."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+from django.db.models import Max
 
 from studies import protocols
 from studies.catalogue import catalogue
@@ -16,13 +19,28 @@ SIDE = 96
 def stages(study: Study) -> list[dict[str, Any]]:
     """The stations of a study's life, with the time each was reached."""
     State = Study.State
+    rehearsed, archived = rehearsed_at(study), study.archived_at
+    ready = study.state in (State.PREPARING, State.READY)
     reached = [
-        ("Designed", study.created_at, {State.DRAFT}),
-        ("Prepared", study.prepared_at if study.state != State.DRAFT else None, {State.PREPARING, State.READY}),
-        ("Open", study.opened_at, {State.OPEN, State.PAUSED}),
-        ("Closed", study.closed_at, {State.CLOSED}),
+        ("Designed", study.created_at, study.state == State.DRAFT),
+        ("Prepared", study.prepared_at if study.state != State.DRAFT else None, ready and not rehearsed),
+        ("Rehearsed", rehearsed, ready and bool(rehearsed)),
+        ("Open", study.opened_at, study.state in (State.OPEN, State.PAUSED)),
+        ("Closed", study.closed_at, study.state == State.CLOSED and not archived),
+        ("Archived", archived, bool(archived)),
     ]
-    return [{"name": name, "at": at, "current": study.state in states} for name, at, states in reached]
+    left_out = {"Rehearsed"} if study.rehearsal_of_id else set()
+    left_out |= set() if archived else {"Archived"}
+    return [{"name": name, "at": at, "current": now} for name, at, now in reached if name not in left_out]
+
+
+def rehearsed_at(study: Study) -> datetime | None:
+    """When the last rehearsal of the study as it is prepared now was over; None where there was none."""
+    if study.prepared_at is None or study.state == Study.State.DRAFT:
+        return None
+    # A rehearsal is a copy, the time of preparing with it: one of earlier stimuli has another.
+    of_these = study.rehearsals.filter(state=Study.State.CLOSED, prepared_at=study.prepared_at)
+    return of_these.aggregate(last=Max("closed_at"))["last"]
 
 
 def settings_of(study: Study) -> list[dict[str, Any]]:

@@ -1,9 +1,11 @@
-"""The log of a study: what was done to it, by whom and when; the page, and the file."""
+"""The logs of studies, image sets and classifiers: what was done to them, by whom and when; the page, and the file."""
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin as django_admin
+from django.contrib.admin.utils import unquote
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
@@ -25,15 +27,25 @@ LONGEST = 120
 
 def log(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     study = row(admin, request, pk, "view")
-    lines = Paginator(study.events.order_by("-at", "-pk"), LINES).get_page(request.GET.get("p"))
-    names = labels(study)
-    context = {
-        "study": study,
-        "original": study,
-        "lines": lines,
-        "told": [{"event": event, "details": details(event, names)} for event in lines],
-    }
+    context = {"study": study, "original": study, **_lines(request, study.events, labels(study))}
     return page(admin, request, "admin/studies/study/log.html", title="Log", **context)
+
+
+def _lines(request: HttpRequest, events: QuerySet[Event], names: dict[str, str]) -> dict[str, Any]:
+    lines = Paginator(events.order_by("-at", "-pk"), LINES).get_page(request.GET.get("p"))
+    return {"lines": lines, "told": [{"event": event, "details": details(event, names)} for event in lines]}
+
+
+class Logged:
+    """For a ModelAdmin: the history is of our own log.  `events` has those of a row."""
+
+    def events(self, row: Any) -> QuerySet[Event]:
+        raise NotImplementedError
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        found = self.get_object(request, unquote(object_id))
+        context = {"original": found, **_lines(request, self.events(found), {})}
+        return page(self, request, "admin/studies/log.html", title="Log", **context)
 
 
 def download(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
@@ -76,10 +88,10 @@ def _title(name: str) -> str:
 
 @django_admin.register(Event)
 class EventAdmin(Findable, ModelAdmin):
-    """All logs in one list, of studies that are gone too; nobody adds, changes or deletes a line."""
+    """All logs in one list, of what is gone too; nobody adds, changes or deletes a line."""
 
-    list_display = ["at", "slug", "what", "who"]
-    list_filter = ["what"]
+    list_display = ["at", "about", "slug", "what", "who"]
+    list_filter = ["about", "what"]
     search_fields = ["slug", "who"]
     actions = None
 

@@ -1,4 +1,4 @@
-"""Prepare, Call off, Open, Pause, Close: each says what it will do, and does it by POST only."""
+"""Prepare, Call off, Open, Pause, Close, Archive: each says what it will do, and does it by POST only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from studies import lifecycle, workbench
 from studies.errors import StudyError
 from studies.models import Study
 
-from .describing import plan_of, settings_of
+from .describing import plan_of, rehearsed_at, settings_of
 from .pages import page, row, sentence
 from .progress import Progress, progress
 
@@ -34,6 +34,8 @@ class Step:
     says: Callable[[Study, Progress], list[str]]
     final: str = ""
     icon: str = ""
+    #: Of closed studies: whether it is for archived ones.
+    archived: bool = False
 
 
 def _prepare_says(study: Study, so_far: Progress) -> list[str]:
@@ -50,6 +52,9 @@ def _open_says(study: Study, so_far: Progress) -> list[str]:
         f"{study.design['answers_per_stimulus']} answers each make {so_far.wanted:,} answers, "
         f"from {so_far.people_needed:,} people or more.",
         "The design with its analysis, the stimuli and the consent text are frozen, and stored with their digest.",
+        "It has been rehearsed as it is."
+        if rehearsed_at(study)
+        else f"It has not been rehearsed as it is: manage.py rehearse {study.slug} has simulated people answer a copy.",
     ]
 
 
@@ -131,14 +136,37 @@ CLOSE = Step(
     final="Closing cannot be undone. A closed study is never opened again.",
     icon="stop",
 )
+ARCHIVE = Step(
+    "archive",
+    "Archive",
+    (State.CLOSED,),
+    lifecycle.archive_study,
+    "The study is archived.",
+    lambda study, so_far: [
+        "It is left out of the first page and of the list, unless archived studies are asked for.",
+        "Everything in it stays: results, download, log. It can be taken out of the archive at any time.",
+    ],
+    icon="inventory_2",
+)
+UNARCHIVE = Step(
+    "unarchive",
+    "Take out of the archive",
+    (State.CLOSED,),
+    lifecycle.unarchive_study,
+    "The study is among the others again.",
+    lambda study, so_far: ["It is listed again. It stays closed: nobody can answer it."],
+    icon="unarchive",
+    archived=True,
+)
 #: In the order of their buttons.
-STEPS = (PREPARE, OPEN, REOPEN, PAUSE, CLOSE, CANCEL, PREPARE_AGAIN)
-KEYS = ("prepare", "cancel", "open", "pause", "close")
+STEPS = (PREPARE, OPEN, REOPEN, PAUSE, CLOSE, ARCHIVE, UNARCHIVE, CANCEL, PREPARE_AGAIN)
+KEYS = ("prepare", "cancel", "open", "pause", "close", "archive", "unarchive")
 
 
 def possible(study: Study) -> list[Step]:
     """What can be done to a study in its state."""
-    return [step for step in STEPS if study.state in step.states]
+    archived = study.archived_at is not None
+    return [step for step in STEPS if study.state in step.states and step.archived is archived]
 
 
 def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpResponse:
@@ -165,4 +193,4 @@ def step(admin: "StudyAdmin", request: HttpRequest, pk: int, key: str) -> HttpRe
         messages.warning(request, sentence(f"study {study.slug}: {study.problem}"))
     else:
         messages.success(request, chosen.done)
-    return redirect(admin.address(study, "results" if study.state == State.CLOSED else "change"))
+    return redirect(admin.address(study, "results" if chosen is CLOSE else "change"))

@@ -21,7 +21,7 @@ from studies.errors import StudyError
 from studies.models import Access, Study
 from studies.workbench import status
 
-from . import amending, designing, log, people, planning, results, steps
+from . import amending, designing, duplicating, log, people, planning, preview, results, steps, stimuli
 from .describing import report_of, settings_of, stages
 from .pages import Findable, row, sentence
 from .progress import counted, progress
@@ -52,10 +52,25 @@ class RehearsalFilter(admin.SimpleListFilter):
         return queryset.filter(rehearsal_of__isnull=self.value() == "no") if self.value() else queryset
 
 
+class ArchiveFilter(admin.SimpleListFilter):
+    """Archived studies are listed where they are asked for."""
+
+    title = parameter_name = "archive"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Archived alone"), ("all", "With archived ones")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(archived_at__isnull=self.value() != "yes")
+
+
 @admin.register(Study)
 class StudyAdmin(Findable, ModelAdmin):
     list_display = ["what", "state_label", "how_far", "protocol_title", "link_button", "added"]
-    list_filter = ["state", ProtocolFilter, RehearsalFilter]
+    list_filter = ["state", ProtocolFilter, RehearsalFilter, ArchiveFilter]
+    delete_confirmation_template = "admin/studies/study/delete.html"
     list_select_related = ["rehearsal_of"]
     search_fields = ["title", "slug"]
     fields = ["title", "consent_text"]
@@ -99,11 +114,11 @@ class StudyAdmin(Findable, ModelAdmin):
         return [] if obj is None or obj.state in lifecycle.NOT_YET_OPEN else self.fields
 
     def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
-        """Only what was never open can be deleted: nobody can have answered it."""
+        """Only what nobody has answered can be deleted."""
         allowed = super().has_delete_permission(request, obj)
         if obj is None:
             return allowed
-        return allowed and obj.access == Access.OWN and obj.opened_at is None and not obj.rehearsals.exists()
+        return allowed and obj.access == Access.OWN and not lifecycle.why_not_deleted(obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
         allowed = super().has_change_permission(request, obj)
@@ -134,13 +149,19 @@ class StudyAdmin(Findable, ModelAdmin):
 
     def get_urls(self) -> list:
         def at(route: str, view: Any, name: str, **kwargs: Any) -> Any:
-            return path(route, self.admin_site.admin_view(partial(view, self)), kwargs, name=f"studies_study_{name}")
+            own = partial(view, self)
+            own.csrf_exempt = getattr(view, "csrf_exempt", False)
+            return path(route, self.admin_site.admin_view(own), kwargs, name=f"studies_study_{name}")
 
         own = [
             at("add/design/", designing.second_step, "add_design"),
             at("<int:pk>/design/", designing.change_design, "design"),
             at("<int:pk>/preparing/", preparing, "preparing"),
             at("plan/", planning.plan, "plan"),
+            at("<int:pk>/duplicate/", duplicating.duplicate, "duplicate"),
+            at("<int:pk>/preview/", preview.preview, "preview"),
+            at("<int:pk>/stimuli/", stimuli.gallery, "stimuli"),
+            at("<int:pk>/stimulus/", stimuli.stimulus, "stimulus"),
             at("<int:pk>/amend/", amending.amend, "amend"),
             at("<int:pk>/people/", people.people, "people"),
             at("<int:pk>/history/", log.log, "history"),
@@ -171,7 +192,9 @@ class StudyAdmin(Findable, ModelAdmin):
         try:
             if request.method == "POST" and study.state not in lifecycle.NOT_YET_OPEN:
                 raise StudyError(f"study {study.slug} is {study.state}: it can no longer be changed")
-            return super().change_view(request, object_id, form_url, {**(extra_context or {}), **self._about(study)})
+            return super().change_view(
+                request, object_id, form_url, {**(extra_context or {}), **self._about(request, study)}
+            )
         except StudyError as error:
             messages.error(request, sentence(error))
             return redirect(self.address(study))
@@ -184,7 +207,7 @@ class StudyAdmin(Findable, ModelAdmin):
         messages.success(request, "The texts are saved.")
         return redirect(self.address(obj))
 
-    def _about(self, study: Study) -> dict[str, Any]:
+    def _about(self, request: HttpRequest, study: Study) -> dict[str, Any]:
         so_far = progress(study)
         report, galleries = report_of(study)
         return {
@@ -195,14 +218,15 @@ class StudyAdmin(Findable, ModelAdmin):
             "steps": [(step, step.says(study, so_far)) for step in steps.possible(study)],
             "stages": stages(study),
             "link": participant_link(study),
+            "may_duplicate": self.has_add_permission(request),
             "n_shares": study.shares.count(),
+            "previewable": preview.previewable(study),
             "design": settings_of(study),
             "design_changes": study.state in lifecycle.EDITABLE,
             "texts_change": study.state in lifecycle.NOT_YET_OPEN,
             "report": report,
             "galleries": galleries,
-            "preparation": status.stages(study),
-            "failures": status.failures(study),
+            **(_so_far(study) if study.state == Study.State.PREPARING else {}),
         }
 
 
@@ -211,5 +235,9 @@ def preparing(admin: StudyAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     study = row(admin, request, pk, "view")
     if study.state != Study.State.PREPARING:
         return HttpResponse(headers={"HX-Refresh": "true"})
-    context = {"study": study, "preparation": status.stages(study), "failures": status.failures(study)}
-    return HttpResponse(render_to_string("admin/studies/study/preparing.html", context))
+    return HttpResponse(render_to_string("admin/studies/study/preparing.html", {"study": study, **_so_far(study)}))
+
+
+def _so_far(study: Study) -> dict[str, Any]:
+    """How far a preparation is."""
+    return {"preparation": status.stages(study), "failures": status.failures(study)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -129,7 +130,7 @@ class _Rows:
             raise AnswersError(f"{name} is empty")
         self.header_line, self.cells = header
         self.header = [cell.strip() for cell in self.cells]
-        if doubled := [cell for cell in self.header if cell and self.header.count(cell) > 1]:
+        if doubled := [cell for cell, count in Counter(self.header).items() if cell and count > 1]:
             raise AnswersError(f"{name}, line {self.header_line}: two columns are called {doubled[0]!r}")
 
     def read(self, columns: Sequence[str]) -> dict[str, Column]:

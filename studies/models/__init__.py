@@ -3,6 +3,7 @@ from .answers import Consent, Participant, Slot, Trial
 from .artifacts import Artifact
 from .catalogue import Classifier, Image, ImageClass, ImageSet
 from .events import Event
+from .imports import Check, Import, ImportedFile, Mistake
 from .records import Amendment, Look
 from .studies import Condition, Role, Stimulus, Study
 from .visibility import Access
@@ -11,6 +12,7 @@ __all__ = [
     "Access",
     "Amendment",
     "Artifact",
+    "Check",
     "Classifier",
     "Condition",
     "Consent",
@@ -18,7 +20,10 @@ __all__ = [
     "Image",
     "ImageClass",
     "ImageSet",
+    "Import",
+    "ImportedFile",
     "Look",
+    "Mistake",
     "Participant",
     "Role",
     "Share",

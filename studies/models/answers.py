@@ -39,6 +39,10 @@ class Participant(models.Model):
     started_at = models.DateTimeField(null=True, blank=True, help_text="When the instructions were left.")
     finished_at = models.DateTimeField(null=True, blank=True)
     screened_out_at = models.DateTimeField(null=True, blank=True, help_text="When too many checks had gone wrong.")
+    excluded_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a researcher excluded them: what they answered is kept and not counted."
+    )
+    exclusion_reason = models.TextField(blank=True, help_text="Why, as the researcher wrote it.")
     background = models.JSONField(null=True, blank=True, help_text="What they said about themselves, by question.")
     comments = models.TextField(null=True, blank=True, help_text="Empty text: asked, and nothing said.")  # noqa: DJ001
     completion_code = models.CharField(max_length=20, blank=True, help_text="Empty once nothing leads to the person.")

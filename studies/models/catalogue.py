@@ -27,6 +27,12 @@ class ImageClass(models.Model):
     index = models.PositiveIntegerField()
     name = models.CharField(max_length=200, help_text="As in the folder; the name in designs, rates and exports.")
     title = models.CharField(max_length=200, help_text="As participants read it.")
+    gloss = models.CharField(
+        max_length=300, blank=True, help_text="A few words on what is meant, for participants; empty for none."
+    )
+    example = models.ForeignKey(
+        "Image", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="Shown with the gloss."
+    )
 
     class Meta:
         ordering = ["image_set", "index"]

@@ -1,4 +1,7 @@
-"""The log of a study: who did what, and when.  Rows are only ever added, and outlive the study and the account."""
+"""The log of a study, an image set, a classifier: who did what, and when.
+
+Rows are only ever added, and outlive what they are about and the account.
+"""
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +11,12 @@ from .visibility import EventQuerySet
 
 
 class Event(models.Model):
-    """One thing that was done to a study."""
+    """One thing that was done to a study, an image set or a classifier."""
+
+    class About(models.TextChoices):
+        STUDY = "study", "study"
+        IMAGES = "images", "image set"
+        CLASSIFIER = "classifier", "classifier"
 
     class What(models.TextChoices):
         CREATED = "created", "created"
@@ -26,15 +34,27 @@ class Event(models.Model):
         AMENDED = "amended", "amended"
         LOOKED = "looked", "outcomes looked at"
         EXPORTED = "exported", "exported"
+        DUPLICATED = "duplicated", "duplicated"
+        ARCHIVED = "archived", "archived"
+        UNARCHIVED = "unarchived", "taken out of the archive"
+        EXCLUDED = "excluded", "participant excluded"
         SIMULATED = "simulated", "simulated participants sent"
         SHARED = "shared", "shared"
         UNSHARED = "unshared", "share taken back"
         WITHDRAWN = "withdrawn", "a participant withdrew"
         FORGOTTEN = "forgotten", "participants forgotten"
         DELETED = "deleted", "deleted"
+        ASKED = "asked", "import asked for"
+        CONFIRMED = "confirmed", "import confirmed without what was refused"
+        DISCARDED = "discarded", "import discarded"
+        IMPORTED = "imported", "brought in"
+        REFUSED = "refused", "import refused"
+        WORDS = "words", "words for participants changed"
+        CHECKED = "checked", "check asked for"
 
     study = models.ForeignKey(Study, null=True, on_delete=models.SET_NULL, related_name="events")
-    slug = models.CharField(max_length=100, help_text="The study's, for when it is gone.")
+    about = models.CharField(max_length=12, choices=About, default=About.STUDY)
+    slug = models.CharField(max_length=100, help_text="What it is about, by its short name, for when that is gone.")
     at = models.DateTimeField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     who = models.CharField(max_length=150, help_text="The account's name as it was then, or what ran without one.")
@@ -45,6 +65,7 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["about", "slug", "at"], name="log_by_name")]
 
     def __str__(self):
         return f"{self.slug}: {self.get_what_display()}"

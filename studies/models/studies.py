@@ -53,6 +53,9 @@ class Study(models.Model):
     prepared_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a closed study was put away; it stays closed, and is left out of lists."
+    )
 
     objects = StudyQuerySet.as_manager()
 

@@ -38,6 +38,14 @@ class CatalogueQuerySet(models.QuerySet):
         return self.all() if user.is_active and user.is_staff else self.none()
 
 
+class ImportQuerySet(models.QuerySet):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> "ImportQuerySet":
+        """What somebody brings in themselves; for who looks after the installation, what anybody does."""
+        if not (user.is_active and user.is_staff):
+            return self.none()
+        return self.all() if user.has_perm("studies.view_import") else self.filter(owner=user)
+
+
 class EventQuerySet(models.QuerySet):
     def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> "EventQuerySet":
         """What happened to the studies somebody sees; of studies that are gone a superuser only."""

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from studies import allocation, protocols, visits
 from studies.models import Participant, Role, Slot, Stimulus, Study, Trial
 
+from . import queries
 from .retrying import Conflict
 from .standing import Standing, Tally, slot_of
 
@@ -22,25 +23,9 @@ def lease(study: Study) -> timedelta:
     return protocols.get(study.protocol).lease
 
 
-#: What can change of a participant, and of their study, between two pages.
-CHANGING = (
-    "visit",
-    "arm_id",
-    "started_at",
-    "finished_at",
-    "screened_out_at",
-    "returns_at",
-    "washed_out_at",
-    "withdrawn_at",
-)
-
-
 def locked(participant: Participant) -> Participant:
     """The participant as they are now, and as they stay until this transaction ends: two tabs take turns."""
-    row = Participant.objects.select_for_update(of=("self",), no_key=True).filter(pk=participant.pk)
-    *values, participant.study.state = row.values_list(*CHANGING, "study__state").get()
-    for name, value in zip(CHANGING, values, strict=True):
-        setattr(participant, name, value)
+    queries.bring_up_to_date(participant, lock=True)
     return participant
 
 
@@ -122,16 +107,9 @@ def _free_slot(person: Participant, tally: Tally) -> Slot | None:
 
     They have met neither the stimulus nor, in this visit, another of its family.
     """
-    trials = Trial.objects.filter(participant=person)
-    met = Exists(trials.filter(stimulus=OuterRef("stimulus")))
-    met_family = Exists(trials.filter(visit=person.visit).exclude(family="").filter(family=OuterRef("family")))
-    candidates = Slot.objects.filter(free(timezone.now()), ~met, ~met_family, study=person.study_id)
-    candidates = candidates.select_related("stimulus").order_by("slot_no", "rank")
-    if connection.features.has_select_for_update_skip_locked:
-        candidates = candidates.select_for_update(skip_locked=True, of=("self",))
     turns = {"number": person.number, "visit": person.visit, "seed": tally.design["seed"]}
     for condition in allocation.condition_order(tally.shares(), tally.met, **turns):
-        if slot := candidates.filter(condition=condition).first():
+        if slot := queries.free_slot(person, condition, timezone.now()):
             return slot
     return None
 

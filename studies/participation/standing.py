@@ -1,15 +1,17 @@
 """Where a participant stands: read in two queries, whatever the size of the study."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Q
 
 from studies import allocation
 from studies.models import Participant, Role, Slot, Stimulus, Study, Trial
+
+from . import queries
 
 
 @dataclass
@@ -106,18 +108,7 @@ class Standing:
 def stand(person: Participant) -> Standing:
     """Where the participant stands; `person` as read just now, with study and arm."""
     tally, shown, feedback, ready = Tally(person), None, None, []
-    here = Q(visit=person.visit, released_at=None)
-    counts = (
-        Trial.objects.filter(participant=person)
-        .values_list("role", "stimulus__condition")
-        .annotate(
-            n=Count("pk", filter=here),
-            n_answered=Count("answered_at", filter=here),
-            n_wrong=Count("pk", filter=here & Q(correct=False)),
-            last=Max("position"),
-        )
-    )
-    for role, condition, n, answered, wrong, position in counts.order_by():
+    for role, condition, n, answered, wrong, position in queries.counts(person):
         tally.position = max(tally.position, position)
         if role == Role.PRACTICE:
             tally.practice, tally.practised = n, answered
@@ -128,8 +119,7 @@ def stand(person: Participant) -> Standing:
             else:
                 tally.main += n
                 tally.met[condition] += n
-    for trial in _open_trials(person):
-        trial.participant, trial.study = person, person.study
+    for trial in queries.open_trials(person):
         if trial.answered_at:
             feedback = trial
         elif trial.presented_at:
@@ -137,13 +127,6 @@ def stand(person: Participant) -> Standing:
         else:
             ready.append(trial)
     return Standing(person, shown, ready, feedback, tally)
-
-
-def _open_trials(person: Participant) -> Iterable[Trial]:
-    """Those not answered yet, and practice whose feedback is still to be read, with stimulus and slot."""
-    unread = Q(role=Role.PRACTICE, feedback_seen_at=None)
-    trials = Trial.objects.filter(Q(answered_at=None) | unread, participant=person, released_at=None)
-    return trials.select_related("stimulus", "slot").order_by("position")
 
 
 def slot_of(trial: Trial) -> Slot | None:

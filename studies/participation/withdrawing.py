@@ -43,7 +43,11 @@ def withdraw(participant: Participant) -> None:
         _blank(answers)
     disconnect(Participant.objects.filter(pk=person.pk))
     Participant.objects.filter(pk=person.pk).update(
-        public_id=uuid.uuid4(), withdrawn_at=now, finished_at=person.finished_at or now, returns_at=None
+        public_id=uuid.uuid4(),
+        withdrawn_at=now,
+        finished_at=person.finished_at or now,
+        returns_at=None,
+        exclusion_reason="",
     )
     audit.record(study, audit.What.WITHDRAWN, None, who=PARTICIPANT, removed=removes, **said)
 

@@ -19,6 +19,7 @@ from . import accepting, attacking, checking, comparing, rising
 from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
 from .attacking import IN_GALLERY, AttackForm, ExplanationForm, attack_recipe, explainer_recipe
 from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
+from .glossing import glossed
 from .registered import Registered, contrast
 from .results import Figure, Gallery, Summary, Table, p_value, percent, points, span
 from .rising import CONDITIONS, EXPLANATION, WHOLE
@@ -111,7 +112,9 @@ class AdversarialTrials(Protocol):
             raise DesignError([attacking.none_shown(pairs)])
         bench.note(**attacking.report(len(images), attacks, flipped, pairs, shown))
         bench.note(gallery=attacking.compared(bench, classifier, sample(shown, IN_GALLERY, design["seed"]), names))
+        told = bench.glosses(classifier)
         for attack, explanation in shown:
+            gloss = glossed(told, [attack.label], attack.image)
             truth = {
                 "image": attack.image.path,
                 "label": names[attack.label],
@@ -124,7 +127,7 @@ class AdversarialTrials(Protocol):
             for condition, picture in ((WHOLE, attack.picture), (EXPLANATION, explanation.picture)):
                 yield StimulusSpec(
                     condition=condition,
-                    shown={"picture": picture.as_json(), "ask": titles[attack.label]},
+                    shown={"picture": picture.as_json(), "ask": titles[attack.label], **gloss},
                     truth={**truth, "condition": condition},
                     family=attack.image.sha256,
                 )

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LONGEST_MESSAGE = 1000
+
+
 class DesignError(ValueError):
     """A design that cannot be run; `messages` holds one clear line for each thing that is wrong."""
 
     def __init__(self, messages: list[str]):
-        self.messages = messages
-        super().__init__(" ".join(messages))
+        # A message may quote what somebody wrote, of any length and over any number of lines.
+        self.messages = [" ".join(message.split())[:LONGEST_MESSAGE] for message in messages]
+        super().__init__(" ".join(self.messages))
 
 
 @dataclass(frozen=True)
@@ -168,12 +172,12 @@ class Protocol:
         errors = [f"{name}: unknown setting (known: {', '.join(known)})" for name in data if name not in form.fields]
         # JSON has types: true is not a count, and 4.5 is not rounded away.
         switches = {name for name, field in form.fields.items() if isinstance(field, forms.BooleanField)}
-        errors += [
-            f"{name}: must {'be true or false, not' if name in switches else 'not be'} {value!r}"
-            for name, value in data.items()
-            if isinstance(value, bool) is not (name in switches)
-        ]
+        mistyped = [name for name, value in data.items() if isinstance(value, bool) is not (name in switches)]
+        for name in mistyped:
+            errors.append(f"{name}: must {'be true or false, not' if name in switches else 'not be'} {data[name]!r}")
         for name, messages in form.errors.items():
+            if name in mistyped:
+                continue
             where = "" if name == NON_FIELD_ERRORS else f"{name}: "
             errors += [where + message for message in messages]
         if errors:
@@ -202,7 +206,8 @@ class Protocol:
 
     def pictures(self, shown: Mapping[str, Any]) -> list[str]:
         """The names of the pictures a page shows, to be loaded ahead."""
-        return [shown["picture"]["file"]]
+        examples = (one["example"]["file"] for one in shown.get("glosses", ()) if "example" in one)
+        return [shown["picture"]["file"], *examples]
 
     def exclusion(self, design: Mapping[str, Any], answer: str, server_ms: int) -> str:
         """Why an answer does not count and its slot opens again; empty when it counts."""

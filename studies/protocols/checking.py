@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .base import DesignError, StimulusSpec
+from .glossing import glossed
 
 #: The probability of its true class from which an image is clear enough to be checked with.
 CLEAR = 0.9
@@ -48,7 +49,7 @@ def questions(
     if not (wanted := roles(design, visits)):
         return
     classifier = design["classifier"]
-    names, titles = bench.class_names(classifier), bench.class_titles(classifier)
+    names, titles, told = bench.class_names(classifier), bench.class_titles(classifier), bench.glosses(classifier)
     candidates = clear(bench.predictions(classifier, images))
     made = shares(wanted, len(candidates), f"the classifier gets right with at least {CLEAR:.0%}")
     bench.note(checks=made)
@@ -75,6 +76,8 @@ def questions(
                 "picture": picture.as_json(),
                 "ask": ", ".join(called),
                 **({"asks": called} if len(called) > 1 else {}),
+                # A check without what the others say of their words would be known by that.
+                **glossed(told, labels, image),
             },
             truth={
                 "image": image.path,

@@ -12,33 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from django import forms
 
-from studies.errors import StudyError
-
 from . import checking, comparing
-from .base import Choice, DesignError, DesignForm, Protocol, StimulusSpec
+from .base import Choice, DesignForm, Protocol, StimulusSpec
 from .fields import NameListField
+from .groups import CONDITIONS, IMAGES, LETTERS, WORDS, groups_shown, select, shuffled, smallest_pool, words_for
 from .registered import LATE, Registered, contrast
 from .results import Summary, Table, percent, span
 from .rounds import CLASSES, clear_rounds, confusion_of, draw_rounds, hold_out
-from .selecting import TITLES, WAYS, SelectionForm, rule
+from .selecting import TITLES, WAYS, SelectionForm
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: How many images of each class.
-IMAGES = 6
-LETTERS = "ABCDEF"
 CHANCE = 1 / CLASSES
-#: How the images of a class are chosen, how many of them are prototypes, and how many criticisms.
-CONDITIONS: dict[str, tuple[str, int, int]] = {
-    **{f"{way}-prototypes": (way, IMAGES, 0) for way in WAYS},
-    **{f"{way}-prototypes-criticisms": (way, IMAGES // 2, IMAGES // 2) for way in WAYS},
-    "random": ("random", IMAGES, 0),
-}
-WORDS = {
-    key: TITLES[way] + (f", {n} prototypes" if way in WAYS else "") + (f" and {m} criticisms" if m else "")
-    for key, (way, n, m) in CONDITIONS.items()
-}
 TOO_FAST, TOO_SLOW = "too fast", "too slow"
 
 
@@ -126,7 +112,7 @@ class ClassAssignment(Protocol):
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         classifier, random = design["classifier"], np.random.default_rng(design["seed"])
-        names, titles = bench.class_names(classifier), bench.class_titles(classifier)
+        names, words = bench.class_names(classifier), words_for(design, bench)
         pools: dict[int, list[Any]] = {names.index(name): [] for name in design["classes"] or names}
         images = bench.images(classifier, classes=design["classes"])
         for image in images:
@@ -137,22 +123,22 @@ class ClassAssignment(Protocol):
         rounds = list(draw_rounds(pools, names, design["rounds"], confusion, random))
         bench.note(rounds=len(rounds), classes=len(pools), images=len(images))
         hold_out(pools, [target for target, _ in rounds])
-        selected = _selected(bench, design, rounds, pools, names)
-        bench.note(smallest_pools={key: _smallest(selections) for key, selections in selected.items()})
+        selected = select(bench, design, rounds, pools, names)
+        bench.note(smallest_pools={key: smallest_pool(selections) for key, selections in selected.items()})
         chosen = (image for selections in selected.values() for one in selections for image in one.images)
         wanted = list(dict.fromkeys([*(target for target, _ in rounds), *chosen]))
         pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, wanted)}
         for number, (target, labels) in enumerate(rounds):
             for key in design["conditions"]:
                 selections = selected[key][number * CLASSES : (number + 1) * CLASSES]
-                groups = [_shuffled(selection, random) for selection in selections]
-                called = [titles[label] for label in labels]
+                groups = [shuffled(selection, random) for selection in selections]
+                called = [words[label] for label in labels]
                 yield StimulusSpec(
                     condition=key,
                     family=f"round {number + 1}",
                     shown={
                         "target": pictures[target.sha256],
-                        "groups": _shown(design, key, groups, pictures, called),
+                        "groups": groups_shown(design, key, groups, pictures, called),
                     },
                     truth={
                         "image": target.path,
@@ -280,21 +266,21 @@ def _checks(design: Mapping[str, Any], bench: Any, images: Any, targets: Sequenc
     if not (wanted := checking.roles(design)):
         return
     classifier, random = design["classifier"], np.random.default_rng([design["seed"], checking.STREAM])
-    names, titles = bench.class_names(classifier), bench.class_titles(classifier)
+    names, words = bench.class_names(classifier), words_for(design, bench)
     clear = [prediction.image for prediction in checking.clear(bench.predictions(classifier, images))]
     made, rounds = clear_rounds(clear, targets, wanted, IMAGES, random)
     bench.note(checks=made)
     every = [image for target, groups in rounds for image in (target, *(i for group in groups.values() for i in group))]
     pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, list(dict.fromkeys(every)))}
     for role, (target, groups) in zip((role for role, n in made.items() for _ in range(n)), rounds, strict=True):
-        called = [titles[label] for label in groups]
+        called = [words[label] for label in groups]
         placed = [[(image, "prototype") for image in group] for group in groups.values()]
         yield StimulusSpec(
             condition=design["conditions"][0],
             role=role,
             shown={
                 "target": pictures[target.sha256],
-                "groups": _shown(design, "random", placed, pictures, called),
+                "groups": groups_shown(design, "random", placed, pictures, called),
             },
             truth={
                 "image": target.path,
@@ -303,67 +289,6 @@ def _checks(design: Mapping[str, Any], bench: Any, images: Any, targets: Sequenc
                 "expected": LETTERS[list(groups).index(target.label)],
             },
         )
-
-
-# --- what is shown ----------------------------------------------------------------------------------------------------
-
-
-def _shown(
-    design: Mapping[str, Any],
-    condition: str,
-    groups: Sequence[Sequence[tuple[Any, str]]],
-    pictures: Mapping[str, Mapping[str, Any]],
-    titles: Sequence[str],
-) -> list[dict[str, Any]]:
-    """The groups as a page is given them, with names and roles where the design says so."""
-    # Where all six are of one kind there is nothing to tell apart.
-    marked = design["roles"] == "marked" and CONDITIONS[condition][2] > 0
-    named = design["names"] == "classes"
-    return [
-        {
-            "letter": letter,
-            "pictures": [{**pictures[image.sha256], **({"role": role} if marked else {})} for image, role in group],
-            **({"title": title} if named else {}),
-        }
-        for letter, title, group in zip(LETTERS, titles, groups, strict=True)
-    ]
-
-
-def _selected(
-    bench: Any,
-    design: Mapping[str, Any],
-    rounds: Sequence[tuple[Any, Sequence[int]]],
-    pools: Mapping[int, Sequence[Any]],
-    names: Sequence[str],
-) -> dict[str, list[Any]]:
-    """By condition the selections of all rounds, six a round.  DesignError, a line a condition, for pools too small."""
-    asked = {label: bench.pool(names[label], images) for label, images in pools.items()}
-    wanted = [(asked[label], design["seed"] + number) for number, (_, labels) in enumerate(rounds) for label in labels]
-    from_pools, seeds = zip(*wanted, strict=True)
-    selected, problems = {}, []
-    for condition in design["conditions"]:
-        way, n_prototypes, n_criticisms = CONDITIONS[condition]
-        options = {**rule(way, design), "n_prototypes": n_prototypes, "n_criticisms": n_criticisms}
-        try:
-            selected[condition] = list(bench.selections(design["classifier"], from_pools, **options, seed=seeds))
-        except StudyError as error:
-            problems.append(f"condition {condition}: {error}.")
-    if problems:
-        raise DesignError([*problems, "Leave out these classes or these conditions, or change the rule."])
-    return selected
-
-
-def _shuffled(selection: Any, random: np.random.Generator) -> list[tuple[Any, str]]:
-    """The images of a group in random places, each with its role."""
-    images = [(image, "prototype") for image in selection.prototypes]
-    images += [(image, "criticism") for image in selection.criticisms]
-    return [images[i] for i in random.permutation(len(images))]
-
-
-def _smallest(selections: Sequence[Any]) -> int:
-    """The smallest pool that anything was drawn from."""
-    pools = [s.prototype_pool for s in selections] + [s.criticism_pool for s in selections if s.criticisms]
-    return min(pools)
 
 
 # --- what came of it --------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from django import forms
 from . import accepting, checking, comparing
 from .accepting import YES_OR_NO, PanelForm, known_share, nothing_counts
 from .base import Choice, DesignError, Protocol, StimulusSpec, sample
+from .glossing import glossed
 from .registered import Registered
 from .results import Summary, Table, percent, span
 
@@ -96,11 +97,16 @@ class RectifiedLabeling(Protocol):
             raise DesignError([f"the classifier gets none of the {len(images)} images wrong: there is nothing to show"])
         shown = sample(wrong, design["sample"], design["seed"])
         bench.note(images=len(images), errors=len(wrong), shown=len(shown))
+        told = bench.glosses(classifier)
         for prediction, picture in zip(shown, bench.pictures(classifier, [p.image for p in shown]), strict=True):
             predicted = prediction.top[0]
             yield StimulusSpec(
                 condition="errors",
-                shown={"picture": picture.as_json(), "ask": titles[predicted.label]},
+                shown={
+                    "picture": picture.as_json(),
+                    "ask": titles[predicted.label],
+                    **glossed(told, [predicted.label], prediction.image),
+                },
                 truth={
                     "image": prediction.image.path,
                     "label": names[predicted.label],
@@ -215,6 +221,7 @@ def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], image
     bench.note(
         images=len(images), errors=len(errors), top1_errors=len(wrong), top5_errors=len(wrong5), shown=len(shown)
     )
+    told = bench.glosses(classifier)
     for prediction, picture in zip(shown, bench.pictures(classifier, [p.image for p in shown]), strict=True):
         labels = [guess.label for guess in prediction.top]
         for asked in [labels] if design["asking"] == ONE_QUESTION else [[label] for label in labels]:
@@ -224,6 +231,7 @@ def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], image
                     "picture": picture.as_json(),
                     "ask": ", ".join(titles[label] for label in asked),
                     **({"asks": [titles[label] for label in asked]} if len(asked) > 1 else {}),
+                    **glossed(told, asked, prediction.image),
                 },
                 truth={
                     "image": prediction.image.path,

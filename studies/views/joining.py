@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from studies import participation
-from studies.models import Study
+from studies.models import Consent, Study
 
 from . import limits
 from .pages import FORM_AGE, SeeOther, in_its_language, notice, participants_page, public_page, unknown
@@ -55,6 +55,12 @@ def _join(request: HttpRequest, study: Study) -> HttpResponse:
 
 def _consent(request: HttpRequest, study: Study, *, problem: str = "", status: int = 200) -> HttpResponse:
     consent, token = participation.current_consent(study), participation.new_token()
+    return consent_page(request, study, consent, token, problem=problem, status=status)
+
+
+def consent_page(
+    request: HttpRequest, study: Study, consent: Consent, token: str, *, problem: str = "", status: int = 200
+) -> HttpResponse:
     context = {
         "study": study,
         "consent": consent,

@@ -101,7 +101,6 @@ def feedback(request: HttpRequest, standing: Standing) -> HttpResponse:
 
 def come_back(request: HttpRequest, participant: Participant, *, status: int = 200) -> HttpResponse:
     """When the next visit may begin, by the server's clock, and the way back: this very address."""
-    participant.refresh_from_db(fields=["returns_at"])
     # Rounded up to the minute, so that whoever comes at the time it says is not too early.
     when = timezone.localtime(participant.returns_at) + timedelta(minutes=1)
     context = {
@@ -123,15 +122,15 @@ def comments(request: HttpRequest, participant: Participant) -> HttpResponse:
     return render(request, "participant/comments.html", context)
 
 
-def thanks(request: HttpRequest, participant: Participant) -> HttpResponse:
-    """The end, whichever way it came: debriefing, completion code, and the way on."""
+def thanks(request: HttpRequest, participant: Participant, *, answered: int) -> HttpResponse:
+    """The end, whichever way it came, after so many answers: debriefing, completion code, and the way on."""
     design = participant.study.design
     outcome = "screened_out" if participant.screened_out_at else "completed"
     onward = design["completion_url"].format(code=quote(participant.completion_code), outcome=outcome)
     context = {
         "study": participant.study,
         "participant": participant,
-        "answered": participation.answers_given(participant),
+        "answered": answered,
         "debrief": design["debrief"],
         "onward": onward,
     }
@@ -156,7 +155,7 @@ def _label(choices: tuple[protocols.Choice, ...], value: str) -> str:
 def _minutes(study: Study, trials: int) -> int | None:
     """How long people usually need for so many trials, in whole minutes; None while too few have answered."""
     try:
-        seconds = cache.get_or_set(f"pace:{study.pk}", lambda: _pace(study) or 0, PACE_SECONDS)
+        seconds = cache.get_or_set(f"pace:{study.link}", lambda: _pace(study) or 0, PACE_SECONDS)
     except DatabaseError:
         raise
     except Exception as error:  # each cache raises errors of its client's own

@@ -58,7 +58,7 @@ def _sent(request: HttpRequest, participant: Participant) -> HttpResponse:
     try:
         return FORMS[step](request, participant, trial_id)
     except participation.TooEarly:
-        return steps.come_back(request, participant, status=403)
+        return _come_back(request, participant, status=403)
     except participation.StudyClosed:
         return _closed(request, participant, _("It closed before this answer arrived, so this one was not stored."))
     except participation.AnswerRefused as refusal:
@@ -133,13 +133,14 @@ def _page(request: HttpRequest, standing: Standing) -> HttpResponse:
     """The one page of this moment, by what has happened and what has not."""
     person, study = standing.person, standing.study
     if person.screened_out_at or person.finished_at:
-        if study.design["comments"] and person.comments is None and participation.answers_given(person):
+        answered = participation.answers_given(person)
+        if study.design["comments"] and person.comments is None and answered:
             return steps.comments(request, person)
-        return steps.thanks(request, person)
+        return steps.thanks(request, person, answered=answered)
     if study.state == Study.State.CLOSED:
         return _closed(request, person)
     if person.returns_at and person.returns_at > timezone.now():
-        return steps.come_back(request, person)
+        return _come_back(request, person)
     if person.started_at is None or person.returns_at:
         if study.state != Study.State.OPEN:
             return _paused(request, study)
@@ -149,6 +150,11 @@ def _page(request: HttpRequest, standing: Standing) -> HttpResponse:
     if standing.feedback:
         return steps.feedback(request, standing)
     return steps.trial(request, standing) if standing.shown else _paused(request, study)
+
+
+def _come_back(request: HttpRequest, person: Participant, *, status: int = 200) -> HttpResponse:
+    person.refresh_from_db(fields=["returns_at"])
+    return steps.come_back(request, person, status=status)
 
 
 def _paused(request: HttpRequest, study: Study) -> HttpResponse:

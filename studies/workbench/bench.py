@@ -14,7 +14,7 @@ from . import kinds
 from .executors import Executor, Foreground, Progress
 from .patience import patiently
 from .recipes import digest
-from .values import Attack, Explanation, Guess, ImageRef, Images, Picture, Pool, Prediction, Selection
+from .values import Attack, Explanation, Gloss, Guess, ImageRef, Images, Picture, Pool, Prediction, Selection
 
 WINDOW = 500
 
@@ -58,6 +58,18 @@ class Bench:
     def class_titles(self, classifier: str) -> list[str]:
         """The names of the classes as participants read them, by label."""
         return list(self._classifier(classifier).image_set.classes.values_list("title", flat=True))
+
+    def glosses(self, classifier: str) -> dict[int, Gloss]:
+        """What else participants are told of a class, by label; only of those that have a gloss or an example."""
+        rows = self._classifier(classifier).image_set.classes.exclude(gloss="", example=None)
+        known = {row.index: row for row in rows.select_related("example")}
+        refs = {
+            row.example_id: ImageRef(row.example.sha256, row.example.path, row.index)
+            for row in known.values()
+            if row.example
+        }
+        pictures = dict(zip(refs, self.pictures(classifier, list(refs.values())), strict=True)) if refs else {}
+        return {index: Gloss(row.title, row.gloss, pictures.get(row.example_id)) for index, row in known.items()}
 
     def images(self, classifier: str, *, classes: Sequence[str] = ()) -> Images:
         """The photographs a classifier is judged on: of its image set, all classes or those named."""

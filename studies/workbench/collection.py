@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from studies import storage
 from studies.errors import StudyError
-from studies.models import Artifact, Classifier, Image, Stimulus, Study
+from studies.models import Artifact, Check, Classifier, Image, Import, ImportedFile, Stimulus, Study
 
-FOLDERS = ("artifacts", "pools", "images", "classifiers")
+FOLDERS = ("artifacts", "pools", "images", "classifiers", "uploads")
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,20 @@ def _nothing_runs() -> None:
 
 
 def _unused_artifacts() -> Any:
-    return Artifact.objects.filter(studies=None)
+    """What no study asks for; the predictions that a classifier was looked at by are used by whoever looks again."""
+    looked_at = Check.objects.values_list("classifier__digest", flat=True)
+    return Artifact.objects.filter(studies=None).exclude(kind="prediction", recipe__classifier__in=list(looked_at))
 
 
 def _used_names() -> set[str]:
     names = set(Image.objects.values_list("file", flat=True).iterator())
     for source in Classifier.objects.values_list("source", flat=True):
         names.update(_texts(source))
-    used = Artifact.objects.exclude(studies=None).values_list("files", "recipe")
+    names.update(ImportedFile.objects.exclude(file="").values_list("file", flat=True).iterator())
+    for source in Import.objects.filter(finished_at=None).values_list("source", flat=True):
+        names.update(_texts(source))
+    unused = _unused_artifacts().values("pk")
+    used = Artifact.objects.exclude(pk__in=unused).values_list("files", "recipe")
     for files, recipe in used.iterator():
         names.update(files.values())
         names.update(_texts(recipe))

@@ -17,8 +17,8 @@ from . import kinds
 
 log = logging.getLogger(__name__)
 
-DEFAULT = "default"
-QUEUES = (DEFAULT, "gpu")
+DEFAULT, NETWORKS = "default", "gpu"
+QUEUES = (DEFAULT, NETWORKS)
 #: What a worker is given at once: about a minute's work, and never more than this many artifacts.
 CHUNK_SECONDS = 60
 LARGEST_CHUNK = 500
@@ -37,6 +37,16 @@ def ring_for_artifacts(kind: str, ids: Sequence[int]) -> bool:
 def ring_for_study(study_id: int) -> bool:
     """Have a study's preparation replayed; False where the queue cannot be reached."""
     return _send("studies.tasks.prepare", study_id, DEFAULT)
+
+
+def ring_for_import(run_id: int, queue: str) -> bool:
+    """Have a worker go on with an import; False where the queue cannot be reached."""
+    return _send("studies.tasks.bring_in", run_id, queue)
+
+
+def ring_for_check(check_id: int) -> bool:
+    """Have a worker go on with looking at a classifier; False where the queue cannot be reached."""
+    return _send("studies.tasks.check", check_id, NETWORKS)
 
 
 def queue_of(kind: str) -> str:

@@ -252,7 +252,7 @@ def _outcomes(batch: Sequence[Work], loaded: list[Any] | None) -> list[kinds.Res
     kind = kinds.get(batch[0].kind)
     recipes = [work.recipe for work in batch]
     try:
-        with _within(LEASE):
+        with within(LEASE):
             return [_checked(one) for one in kind.compute(recipes, loaded or kind.load(recipes))]
     except OUTAGES:
         raise
@@ -306,7 +306,7 @@ def _one_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _within(limit: timedelta) -> Iterator[None]:
+def within(limit: timedelta) -> Iterator[None]:
     """Interrupt what takes longer than its lease, when others would take it over anyway; needs the main thread.
 
     What does not come back to Python even then, stuck in compiled code, ends its process with a traceback of where.

@@ -35,16 +35,20 @@ class Stage:
 
 def stages(study: Study) -> list[Stage]:
     """In the order in which they were begun.  Later stages are known when the ones before are done."""
-    kinds = Artifact.objects.filter(studies=study).values("kind")
-    rows = kinds.annotate(
-        wanted=Count("pk"),
-        done=Count("pk", filter=Q(state=State.DONE)),
-        running=Count("pk", filter=Q(state=State.RUNNING)),
-        failed=Count("pk", filter=Q(state=State.FAILED)),
-        seconds=Avg("seconds", filter=Q(state=State.DONE)),
+    rows = (
+        Artifact.objects.filter(studies=study)
+        .values("kind")
+        .annotate(
+            wanted=Count("pk"),
+            done=Count("pk", filter=Q(state=State.DONE)),
+            running=Count("pk", filter=Q(state=State.RUNNING)),
+            failed=Count("pk", filter=Q(state=State.FAILED)),
+            seconds=Avg("seconds", filter=Q(state=State.DONE)),
+            first=Min("pk"),
+        )
     )
-    first = {row["kind"]: row["first"] for row in kinds.annotate(first=Min("pk"))}
-    return [Stage(**row) for row in sorted(rows, key=lambda row: first[row["kind"]])]
+    ordered = sorted(rows, key=lambda row: row["first"])
+    return [Stage(**{name: value for name, value in row.items() if name != "first"}) for row in ordered]
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,15 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Gloss:
+    """What participants are told of a class besides its title (`word`): a few words, or none, and an example."""
+
+    word: str
+    text: str
+    example: Picture | None
+
+
+@dataclass(frozen=True, slots=True)
 class Attack:
     """An image after an attack.
 

@@ -22,7 +22,7 @@ def begin(page, study) -> None:
 
 def at(page, number: int, *, painted: bool = True) -> None:
     """Wait until the page shows the trial of this number; its script says when the picture is painted."""
-    expect(page.locator(".count")).to_have_text(re.compile(rf"^{number} of "))
+    expect(page.locator(".count")).to_have_text(re.compile(rf"^{number} (of|von) "))
     if painted:
         page.locator("form.painted").wait_for()
 

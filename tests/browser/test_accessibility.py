@@ -131,7 +131,9 @@ def walk(page, study, check) -> dict[str, list[str]]:
 
 
 def opened(key: str) -> Study:
-    study = made_up_study(key, SESSION, n_images=240)
+    # With glosses; of classes that have names on the page.
+    named = {"names": "classes"} if "names" in protocols.get(key).form_class.base_fields else {}
+    study = made_up_study(key, SESSION | named, n_images=240, glossed=True)
     lifecycle.open_study(study)
     return study
 

@@ -4,10 +4,8 @@ Adding a file to `explainers/` puts it under these tests; nothing here names a m
 """
 
 import ast
-import copy
 import inspect
 import json
-import random
 from dataclasses import FrozenInstanceError, asdict
 
 import numpy as np
@@ -16,9 +14,10 @@ import torch
 from torch import nn
 
 from explainers import base
-from explainers.base import Attacked, Explanation, MethodError, Pool, Selection
+from explainers.base import MethodError, Pool
 from explainers.classifiers import Classifier
 from explainers.images import to_pixels, to_tensor
+from tests.untouched import Untouched, same
 
 # Of an attack with sign steps: share of pixel values that may differ with the batch, see explainers/ifgsm.py.
 SHARE_THAT_MAY_DIFFER = 0.01
@@ -78,53 +77,6 @@ def pool():
         probabilities=np.concatenate([np.linspace(0.91, 1, 25), np.linspace(0, 0.09, 15), np.linspace(0.2, 0.8, 20)]),
         flip_step=np.concatenate([np.full(20, -1), np.full(20, 1), np.arange(20) % 10]),
     )
-
-
-def same(one, two):
-    """Equal in every bit: results, arrays, tensors."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, two) and one.dtype == two.dtype
-    if isinstance(one, np.ndarray):
-        return one.dtype == two.dtype and one.shape == two.shape and one.tobytes() == two.tobytes()
-    if isinstance(one, Explanation | Attacked | Selection):
-        return type(one) is type(two) and all(same(getattr(one, name), getattr(two, name)) for name in vars(one))
-    return one == two
-
-
-class Untouched:
-    """The world as it was before a method ran: its input, the classifier and every global generator."""
-
-    def __init__(self, *things):
-        self.things = things
-        self.before = [self._picture(thing) for thing in things]
-        self.world = self._world()
-
-    @staticmethod
-    def _picture(thing):
-        if isinstance(thing, nn.Module):
-            flags = [module.training for module in thing.modules()] + [p.requires_grad for p in thing.parameters()]
-            strides = [value.stride() for value in thing.state_dict().values()]
-            hooks = [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in thing.modules()]
-            return copy.deepcopy(thing.state_dict()), flags, strides, hooks
-        return copy.deepcopy(thing)
-
-    @staticmethod
-    def _world():
-        switches = torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_num_threads()
-        return torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate(), switches  # noqa: NPY002
-
-    def holds(self):
-        for thing, before in zip(self.things, self.before, strict=True):
-            now = self._picture(thing)
-            if isinstance(thing, nn.Module):
-                assert all(torch.equal(now[0][name], value) for name, value in before[0].items())
-                assert now[1:] == before[1:]
-            elif isinstance(thing, Pool):
-                assert all(same(getattr(now, name), getattr(before, name)) for name in vars(before))
-            else:
-                assert same(now, before)
-        assert self._world() == self.world
-        return True
 
 
 @each_method

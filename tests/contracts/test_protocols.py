@@ -199,6 +199,9 @@ def test_the_summary_recovers_a_planted_effect_within_its_interval(key, planted:
     found, expected = planted.found(summary.measures), planted.expected(study.preparation)
     assert found["low"] <= expected <= found["high"]
     assert found["high"] - found["low"] < 0.2
+    recovered = kind.recovered(summary.measures)
+    assert any(one["estimate"] == found["estimate"] for one in recovered.values())
+    assert all({"estimate", "low", "high"} <= one.keys() for one in recovered.values())
     json.dumps(summary.measures, allow_nan=False)
     assert summary.tables
     assert all(len(row) == len(table.columns) for table in summary.tables for row in table.rows)

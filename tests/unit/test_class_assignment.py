@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import lxml.html
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from studies.protocols.class_assignment import CHANCE, CONDITIONS, LETTERS
 from studies.reports import results, tables
 from tests.bench import CLASSES, MadeUpBench, made_up_study
 from tests.factories import make_classifier, make_image_set
+from tests.visitor import Visitor
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +56,27 @@ def test_the_images_are_six_prototypes_or_three_and_three_criticisms(condition):
     for spec in specs_of(rounds=2, conditions=[condition]):
         for group in spec.truth["images"]:
             assert Counter(one["role"] for one in group) == +Counter(prototype=prototypes, criticism=criticisms)
+
+
+@pytest.mark.parametrize("gold", [0, 1])
+def test_a_group_that_is_called_by_its_class_has_its_gloss_and_no_example(gold):
+    design = {"names": "classes", "rounds": 2, "conditions": ["random"], "gold": gold}
+    study = made_up_study("class_assignment", design, n_images=240, glossed=True)
+    lettered = made_up_study("class_assignment", {**design, "names": "letters"}, n_images=240, glossed=True)
+    assert study.stimuli.count() == 2 + gold
+    for stimulus in study.stimuli.all():
+        for name, group in zip(stimulus.truth["classes"], stimulus.shown["groups"], strict=True):
+            assert (group["title"], group["gloss"]) == (name.replace("_", " "), f"what {name} means")
+        assert "example" not in str(stimulus.shown)
+    assert "gloss" not in str([stimulus.shown for stimulus in lettered.stimuli.all()])
+
+
+def test_a_participant_reads_the_gloss_of_each_group():
+    study = made_up_study("class_assignment", {"names": "classes", "rounds": 1}, n_images=96, glossed=True)
+    lifecycle.open_study(study)
+    page = Visitor(study).begin().get()
+    glosses = lxml.html.fromstring(page.content).find_class("gloss")
+    assert len({one.text for one in glosses}) == len(glosses) == 6
 
 
 @pytest.mark.parametrize("drawing", ["random", "confusion"])

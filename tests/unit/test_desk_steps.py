@@ -51,6 +51,8 @@ ALLOWED = {
     "open": {State.READY: State.OPEN, State.PAUSED: State.OPEN},
     "pause": {State.OPEN: State.PAUSED},
     "close": {State.OPEN: State.CLOSED, State.PAUSED: State.CLOSED},
+    "archive": {State.CLOSED: State.CLOSED},
+    "unarchive": {},
 }
 
 

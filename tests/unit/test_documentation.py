@@ -21,7 +21,7 @@ def settings_read() -> set[str]:
     asked = [
         c
         for c in calls
-        if c.func.attr in {"text", "flag", "words", "number", "one_of"} and ast.unparse(c.func.value) == "env"
+        if c.func.attr in {"text", "flag", "words", "number", "count", "one_of"} and ast.unparse(c.func.value) == "env"
     ]
     return {call.args[0].value for call in asked} | {"SECRET_KEY"}
 

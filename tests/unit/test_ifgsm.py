@@ -10,70 +10,19 @@ from torch import nn
 from torch.nn import functional
 from torchvision import transforms
 
-from explainers import ifgsm
 from explainers.base import MethodError
-from explainers.ifgsm import IFGSM, attack, predict
-from explainers.images import encode_png, load, to_tensor
-
-
-class Normalised(nn.Module):
-    """A small network with its normalisation inside, as every classifier here."""
-
-    def __init__(self, network, std=(0.2, 0.25, 0.3)):
-        super().__init__()
-        self.network = network
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
-
-    def forward(self, images):
-        return self.network((images - 0.5) / self.std)
-
-
-def pictures(n, seed):
-    """Noise on the 8-bit grid with a brighter quarter; which quarter is the label."""
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(n, 3, 12, 12, generator=generator) * 0.6
-    labels = torch.randint(0, 4, (n,), generator=generator)
-    for image, label in zip(images, labels.tolist(), strict=True):
-        row, column = divmod(label, 2)
-        image[:, row * 6 : row * 6 + 6, column * 6 : column * 6 + 6] += 0.12
-    return (images * 255).round() / 255, labels
+from explainers.ifgsm import IFGSM, attack
+from tests.attacked import attackable, trained
 
 
 @pytest.fixture(scope="module")
 def model():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # passes this small cost more to share out than to compute
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1),
-            nn.BatchNorm2d(8),
-            nn.LeakyReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(8, 16, 3, padding=1),
-            nn.LeakyReLU(),
-            nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(64, 4),
-        )
-        model = Normalised(network)
-        optimiser = torch.optim.Adam(model.parameters(), 0.01)
-        images, labels = pictures(256, seed=1)
-        for _ in range(60):
-            optimiser.zero_grad()
-            functional.cross_entropy(model(images), labels).backward()
-            optimiser.step()
-    yield model.eval()
-    torch.set_num_threads(threads)
+    yield from trained()
 
 
 @pytest.fixture(scope="module")
 def batch(model):
-    images, labels = pictures(24, seed=2)
-    share_right = (predict(model, images) == labels).float().mean()
-    assert share_right > 0.6, "the network learnt nothing, and the tests below would mean little"
-    labels[5] = (labels[5] + 1) % 4  # one that is wrong from the start
-    return images, labels
+    return attackable(model)
 
 
 def naive(model, images, labels, step_in_pixels, max_steps):
@@ -175,24 +124,6 @@ def test_images_without_a_gradient_stay_where_they_are(norm):
     result = attack(Flat(), images, torch.tensor([0, 1]), step=0.1, max_steps=3, norm=norm)
     assert torch.equal(result.images, images)
     assert result.flip_step.tolist() == [-1, 0]
-
-
-@pytest.mark.parametrize(("norm", "step"), [("linf", 1 / 255), ("linf", 1.7 / 255), ("l2", 0.4)])
-def test_on_the_grid_every_image_is_its_own_display(model, batch, norm, step):
-    images, labels = batch
-    result = attack(model, images, labels, step=step, max_steps=10, norm=norm, on_grid=True)
-    displayed = to_tensor([load(encode_png(picture)) for picture in ifgsm.to_pixels(result.images)])
-    assert torch.equal(displayed, result.images)
-    moved = result.images - images
-    assert moved.abs().amax() >= 0.99 / 255
-    per_step = moved.abs().flatten(1).amax(1) if norm == "linf" else moved.flatten(1).norm(dim=1)
-    assert per_step.max() <= 10 * step + 1e-6
-
-
-def test_all_levels_come_back_bit_for_bit_from_a_file():
-    levels = torch.arange(256).float()
-    picture = (levels / 255).view(1, 1, 16, 16).expand(1, 3, 16, 16)
-    assert torch.equal(ifgsm._to_grid(picture), to_tensor([load(encode_png(ifgsm.to_pixels(picture)[0]))]))
 
 
 @pytest.mark.parametrize("batch_size", [None, 2, 5, 24, 64])
@@ -367,12 +298,6 @@ def test_bad_input_is_told_in_one_line(model, batch, how, words):
         attack(model, *spoil(*batch, how), **GOOD)
 
 
-def test_images_off_the_grid_are_refused_where_the_grid_is_promised(model, batch):
-    images, labels = batch
-    with pytest.raises(MethodError, match="on_grid needs images on the 8-bit grid"):
-        attack(model, images * 0.999, labels, step=0.1, max_steps=1, on_grid=True)
-
-
 def test_a_model_without_std_cannot_take_a_normalised_step(model, batch):
     with pytest.raises(MethodError, match="Sequential has no attribute `std`"):
         attack(model.network, *batch, **GOOD, unit="normalised")
@@ -426,36 +351,3 @@ def test_a_broken_classifier_is_told(batch, classify, words):
     images, _ = batch
     with pytest.raises(MethodError, match=words):
         attack(classify, images[:8], torch.zeros(8, dtype=torch.int64), **GOOD)
-
-
-def test_the_verdict_on_the_displayed_picture_is_the_classifiers_about_the_file(model, batch):
-    images, labels = batch
-    attacked = IFGSM(step=0.008, max_steps=10).attack(model, images, labels)
-    files = [encode_png(picture) for picture in attacked.pictures]
-    asked_again = predict(model, to_tensor([load(file) for file in files]))
-    assert attacked.displayed_predictions.tolist() == asked_again.tolist()
-    assert torch.equal(attacked.fooled_displayed, asked_again != labels)
-    made = attacked.fooled_exact & (attacked.flip_step > 0)
-    assert attacked.survival_rate == (made & attacked.fooled_displayed).sum().item() / made.sum().item()
-
-
-def test_a_perturbation_under_half_a_level_does_not_survive_its_display(batch):
-    images, _ = batch
-
-    def sees_only_what_is_between_levels(x):
-        between = (x - (x * 255).round() / 255).sum((1, 2, 3))
-        return torch.stack([torch.full_like(between, 1e-3), between], 1)
-
-    zeros = torch.zeros(len(images), dtype=torch.int64)
-    attacked = IFGSM(step=0.3 / 255, max_steps=1, unit="pixel").attack(sees_only_what_is_between_levels, images, zeros)
-    assert attacked.fooled_exact.all()
-    assert not attacked.fooled_displayed.any()
-    assert attacked.survival_rate == 0
-
-
-def test_images_wrong_from_the_start_do_not_count_as_surviving(model, batch):
-    images, _ = batch
-    wrong = (predict(model, images) + 1) % 4
-    attacked = IFGSM(step=0.004).attack(model, images, wrong)
-    assert (attacked.flip_step == 0).all()
-    assert attacked.survival_rate is None

@@ -197,5 +197,5 @@ def test_a_trial_cycle_asks_the_database_as_often_in_a_large_study(n_stimuli, dj
     study = open_study(n_stimuli)
     person = come(study)
     trial = now_at(person)
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(14):
         participation.answer(person, trial.pk, "yes")

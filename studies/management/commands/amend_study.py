@@ -28,5 +28,5 @@ def _setting(text):
         raise StudyError(f"--set takes NAME=VALUE, not {text!r}")
     try:
         return name.strip(), json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name.strip(), value

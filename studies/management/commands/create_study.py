@@ -40,3 +40,6 @@ def read_json(path: Path):
         raise StudyError(f"{path}: not UTF-8 text") from None
     except json.JSONDecodeError as error:
         raise StudyError(f"{path}, line {error.lineno}: {error.msg}") from None
+    except (ValueError, RecursionError):
+        # Numbers of thousands of digits and thousands of brackets, which no design has.
+        raise StudyError(f"{path}: a number too long, or brackets too deep") from None

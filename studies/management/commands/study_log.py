@@ -11,7 +11,7 @@ class Command(QuorumCommand):
         parser.add_argument("slug", help="The study's short name.")
 
     def handle(self, *, slug, **options):
-        events = Event.objects.filter(slug=slug)
+        events = Event.objects.filter(about=Event.About.STUDY, slug=slug)
         if not events:
             raise StudyError(f"nothing was ever done to a study called {slug}")
         write_csv(events, self.stdout)
