@@ -26,6 +26,7 @@ from .answering import (
 from .enrolling import current_consent, enrol, find, has_room, new_token, token_hash
 from .excluding import exclude
 from .standing import Standing, reach
+from .withdrawing import by_code, disconnect, withdraw
 
 __all__ = [
     "AnswerRefused",
@@ -38,9 +39,11 @@ __all__ = [
     "answer",
     "answers_given",
     "arrive",
+    "by_code",
     "comment",
     "current_consent",
     "current_trial",
+    "disconnect",
     "enrol",
     "exclude",
     "find",
@@ -53,4 +56,5 @@ __all__ = [
     "tell_background",
     "token_hash",
     "upcoming_trial",
+    "withdraw",
 ]

@@ -107,7 +107,9 @@ def answers_given(participant: Participant) -> int:
 
 def tell_background(participant: Participant, said: Mapping[str, str]) -> None:
     """Keep what somebody says about themselves, by question; the first time stands."""
-    Participant.objects.filter(pk=participant.pk, background__isnull=True).update(background=dict(said))
+    Participant.objects.filter(pk=participant.pk, background__isnull=True, withdrawn_at=None).update(
+        background=dict(said)
+    )
     participant.refresh_from_db(fields=["background"])
 
 
@@ -141,7 +143,7 @@ def leave_feedback(participant: Participant, trial_id: int) -> Standing:
 
 def comment(participant: Participant, text: str) -> None:
     """Keep what somebody has to say in the end; the first time stands, and nothing is a thing to say."""
-    Participant.objects.filter(pk=participant.pk, comments=None).update(comments=text)
+    Participant.objects.filter(pk=participant.pk, comments=None, withdrawn_at=None).update(comments=text)
     participant.refresh_from_db(fields=["comments"])
 
 
@@ -164,6 +166,8 @@ def answer(
     that is not offered, a trial that is not this participant's, and a closed study.
     """
     standing = stand(locked(participant))
+    if standing.person.withdrawn_at:
+        raise AnswerRefused(_("This page does not belong to you."))
     trial = standing.shown
     if trial is None or trial.pk != trial_id:
         trial = _earlier(standing.person, trial_id)

@@ -26,7 +26,7 @@ GROUP BY trial.role, stimulus.condition_id
 #: What can change of a participant, and of their study, between two pages.
 PRESENT = """
 SELECT person.visit, person.arm_id, person.started_at, person.finished_at, person.screened_out_at, person.excluded_at,
-       person.returns_at, person.washed_out_at, study.state
+       person.returns_at, person.washed_out_at, person.withdrawn_at, study.state
 FROM studies_participant person JOIN studies_study study ON study.id = person.study_id
 WHERE person.id = %s
 """
@@ -70,6 +70,7 @@ def bring_up_to_date(person: Participant, *, lock: bool) -> None:
         visit, arm_id, *moments, state = cursor.fetchone()
     person.visit, person.arm_id, person.study.state = visit, arm_id, state
     names = ("started_at", "finished_at", "screened_out_at", "excluded_at", "returns_at", "washed_out_at")
+    names += ("withdrawn_at",)
     for name, moment in zip(names, moments, strict=True):
         setattr(person, name, _moment(moment))
 

@@ -58,6 +58,7 @@ PARTICIPANTS = {
     "gold_correct": Column("integer", "How many of these they answered right."),
     "background": Column("json", "What they said about themselves, by question."),
     "comments": Column("text", "What they had to say in the end."),
+    "withdrawn": Column("integer", "1 when they withdrew, else 0."),
     "simulated": Column("integer", "1 when the participant was a simulated one, else 0."),
 }
 LOOKS = {
