@@ -10,7 +10,7 @@ from tests.services.throng import Throng
 
 pytestmark = pytest.mark.services
 
-CROWD = ["--stimuli", "30", "--each", "15"]
+CROWD = ["--stimuli", "20", "--each", "10"]
 
 
 def test_reloaded_twice_under_load_it_loses_nothing_and_answers_everybody(installation, tmp_path):
