@@ -35,6 +35,20 @@ class Environment:
             raise ImproperlyConfigured(f"{name} must be a whole number above 0, not {value!r}.")
         return int(value)
 
+    def count(self, name: str, default: int) -> int:
+        """A whole number, 0 among them."""
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdecimal():
+            raise ImproperlyConfigured(f"{name} must be a whole number, 0 or more, not {value!r}.")
+        return int(value)
+
+    def one_of(self, name: str, *choices: str) -> str:
+        """One of the choices, the first by default."""
+        value = self.text(name, choices[0])
+        if value not in choices:
+            raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+        return value
+
     def words(self, name: str, default: str = "") -> list[str]:
         """A comma-separated list."""
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
@@ -68,7 +82,9 @@ def sqlite(path: Path) -> dict[str, Any]:
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; "
+            # What is deleted is overwritten, so that it cannot be found in the file.
+            "PRAGMA secure_delete=ON;",
         },
     }
 

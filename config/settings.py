@@ -13,6 +13,8 @@ import dj_database_url
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from studies import logs
+
 from .environment import Environment, sqlite, storage
 
 env = Environment(os.environ)
@@ -35,8 +37,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if CACHE_URL := env.text("CACHE_URL"):
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
+    # A cache is there to save time: nobody waits for one that is away.
+    CACHES["default"]["OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    # Of each participant there is a count of their requests.
+    CACHES["default"]["OPTIONS"] = {"MAX_ENTRIES": 20_000}
 
 # --- Security ---------------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG")
@@ -47,10 +53,27 @@ HTTPS = SITE_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if HTTPS else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+if HTTPS:
+    SECURE_SSL_REDIRECT = True
+    # What looks after the server asks from beside it, without the proxy.
+    SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$", "^metrics$"]
+    SECURE_HSTS_SECONDS = 30 * 24 * 3600
+# Whether all hosts beneath this one, and lists in browsers, are bound to HTTPS too is the domain's owner's to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # How many proxies of our own a request has passed; what they saw tells the login where a guess comes from.
-PROXIES = int(env.text("PROXIES", "0"))
+PROXIES = env.count("PROXIES", 0)
+# Origins that may show participants' pages in a frame; everything else is never framed.
+FRAME_ANCESTORS = env.words("FRAME_ANCESTORS")
+# Requests a minute: to one participant's page, and to join from one address.  0: no limit.
+TOKEN_LIMIT = env.count("TOKEN_LIMIT", 1200)
+JOIN_LIMIT = env.count("JOIN_LIMIT", 300)
+# Days after a study has closed until what leads to its people is removed; 0: never by itself.
+RETENTION_DAYS = env.count("RETENTION_DAYS", 0)
+# Who is given /metrics: whoever has the token, and these addresses or networks.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_ADDRESSES = env.words("METRICS_ADDRESSES")
 # Every account at the desk needs a second factor; otherwise each may have one.
 REQUIRE_SECOND_FACTOR = env.flag("REQUIRE_SECOND_FACTOR")
 # Participants' pages know no cookie: what the desk sets does not reach them, in the researcher's own browser either.
@@ -74,7 +97,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "studies.desk.address_of"
+AXES_CLIENT_IP_CALLABLE = "studies.addresses.address_of"
 AXES_LOCKOUT_CALLABLE = "studies.desk.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
@@ -109,6 +132,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "studies.outages.Outages",
 ]
 LOGIN_REDIRECT_URL = "admin:index"
 ROOT_URLCONF = "config.urls"
@@ -202,6 +226,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "inte
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "studies.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": FORGET_SWEEPS_SECONDS}},
+    "forget": {"task": "studies.tasks.forget", "schedule": 3600, "options": {"expires": 3600}},
 }
 
 # --- The researcher's desk --------------------------------------------------------------------------------------------
@@ -236,11 +261,6 @@ UNFOLD = {
     "ACCOUNT": {"navigation": [{"title": "Your account", "link": reverse_lazy("admin:account")}]},
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("axes", "django.server", "httpx")},
-}
+# One line a happening, `text` or `json`; participants' tokens are taken out of every one.
+LOG_FORMAT = env.one_of("LOG_FORMAT", "text", "json")
+LOGGING = logs.configuration(LOG_FORMAT, env.text("LOG_LEVEL", "INFO"))

@@ -6,6 +6,9 @@ class StudiesConfig(AppConfig):
     name = "studies"
     verbose_name = "Quorum"
 
+    def ready(self) -> None:
+        from . import checks  # noqa: F401  registers them
+
 
 class DeskConfig(apps.AdminConfig):
     """Django's admin with the desk's own site."""

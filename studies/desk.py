@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import update_wrapper
-from ipaddress import ip_address
 from typing import Any
 
 from django import forms
@@ -119,18 +118,3 @@ def locked_out(request: HttpRequest, response: HttpResponse | None, credentials:
     for name, value in headers.items():
         page.headers[name] = value
     return page
-
-
-def address_of(request: HttpRequest) -> str | None:
-    """Where a request comes from: as the outermost of our own proxies saw it.
-
-    What stands further left in the header anybody can write, so it is not read.
-    """
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    seen = forwarded[-settings.PROXIES].strip() if 0 < settings.PROXIES <= len(forwarded) else ""
-    for address in (seen, request.META.get("REMOTE_ADDR", "")):
-        try:
-            return str(ip_address(address))
-        except ValueError:
-            continue
-    return None

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from studies import workbench
+from studies import retention, workbench
 from studies.importing import jobs
 from studies.workbench import checking
 
@@ -32,3 +32,8 @@ def sweep() -> None:
     workbench.sweep()
     jobs.sweep()
     checking.sweep()
+
+
+@shared_task
+def forget() -> None:
+    retention.forget()

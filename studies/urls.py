@@ -6,6 +6,11 @@ app_name = "studies"
 urlpatterns = [
     path("", views.home, name="home"),
     path("s/<uuid:link>/", views.join, name="join"),
+    path("s/<uuid:link>/withdraw/", views.withdraw_by_code, name="withdraw_by_code"),
     path("t/<str:token>/", views.take, name="take"),
+    path("t/<str:token>/withdraw/", views.withdraw, name="withdraw"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.figures, name="metrics"),
     path("pictures/<path:name>", views.picture, name="picture"),
 ]

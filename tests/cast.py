@@ -86,8 +86,10 @@ class World:
         study = make_study(3, 1, slug=f"slug-of-{owner}", threshold=1)
         study.title, study.owner = f"Title of {owner}", owner
         study.save(update_fields=["title", "owner"])
-        if state in ("open", "closed", "archived"):
+        if state in ("open", "begun", "closed", "archived"):
             lifecycle.open_study(study)
+        if state == "begun":
+            participation.enrol(study, consent=participation.current_consent(study))
         if state in ("closed", "archived"):
             lifecycle.close_study(study)
         if state == "archived":

@@ -28,6 +28,7 @@ SESSION = {
     "gold_rate": 0.5,
     "reopen_screened": False,
     "comments": True,
+    "withdrawal": "remove",
     "debrief": "We wanted to know what people see.",
     "completion_url": "https://recruiter.example/done?code={code}&outcome={outcome}",
 }

@@ -54,6 +54,8 @@ def pages(study: Study) -> dict[str, str]:
         "stimuli, last page": at("stimuli", "?p=100000"),
         "stimuli, filtered": at("stimuli", "?label=saxophone&r2_from=0.5&flip_step_to=3"),
         "stimulus": at("stimulus", f"?number={last}"),
+        "running": at("running"),
+        "participants": at("participants"),
         "people": at("people"),
         "history": at("history"),
     }

@@ -46,6 +46,8 @@ EVERYBODY = "everybody"
 REFUSED = "refused"
 #: There is nothing there, for nobody.
 NOTHING = "nothing"
+#: Not for accounts at all: it asks for something else, which nobody of the cast has.
+HIDDEN = "hidden"
 #: Whose import it is, and who looks after the installation.
 IMPORTER = "importer"
 Needs = str | frozenset[str]
@@ -115,7 +117,13 @@ TABLE: dict[str, Row] = {
     "": Row(EVERYBODY, REFUSED),
     "s/<uuid:link>/": Row(EVERYBODY, EVERYBODY, "link", state="open"),
     "t/<str:token>/": Row(EVERYBODY, EVERYBODY, "token", state="open"),
+    "s/<uuid:link>/withdraw/": Row(EVERYBODY, EVERYBODY, "link", state="open"),
+    "t/<str:token>/withdraw/": Row(EVERYBODY, EVERYBODY, "token", state="open"),
     "pictures/<path:name>": Row(EVERYBODY, REFUSED, "picture"),
+    # For whoever looks after the server.
+    "healthz": Row(EVERYBODY, REFUSED),
+    "readyz": Row(EVERYBODY, REFUSED),
+    "metrics": Row(HIDDEN, HIDDEN),
     # The desk and the account.
     "admin/login/": Row(EVERYBODY, EVERYBODY),
     "admin/logout/": Row(REFUSED, STAFF),
@@ -193,6 +201,17 @@ TABLE: dict[str, Row] = {
     f"{AT}<int:pk>/duplicate/": Row(
         Access.EDIT, Access.EDIT, "study", data={"title": "Again", "slug": "again"}, writes=True
     ),
+    f"{AT}<int:pk>/running/": _read_only("study", Access.RESULTS, state="open"),
+    f"{AT}<int:pk>/participants/": _read_only("study", Access.RESULTS, state="open"),
+    f"{AT}<int:pk>/exclude/": Row(
+        Access.EDIT,
+        Access.EDIT,
+        "study",
+        state="begun",
+        query="?number=1",
+        data={"reason": "why"},
+        writes=True,
+    ),
     f"{AT}<int:pk>/preview/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/stimuli/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/stimulus/": _read_only("study", Access.RESULTS, query="?number=1"),
@@ -246,6 +265,8 @@ def expected(world: World, row: Row, method: str, person: Person, owner: str) ->
     needs = row.get if method == "get" else row.post
     if needs == EVERYBODY or (needs == REFUSED and row.get == EVERYBODY):
         return needs
+    if needs == HIDDEN:
+        return NOTHING if method == "get" else REFUSED
     if person.role not in STAFF:
         return "login"
     if needs in (REFUSED, NOTHING):

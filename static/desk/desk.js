@@ -29,3 +29,32 @@ document.addEventListener("DOMContentLoaded", () => {
     slug.value = plain.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
   });
 });
+
+// A part with data-renew is asked for again every so many seconds, while somebody looks at it and the box named by
+// data-renew-if is ticked. Nothing is renewed under a keyboard focus, and an opened table stays open.
+function renew(part) {
+  const { id } = part;
+  let busy = false;
+  const timer = setInterval(async () => {
+    const here = document.getElementById(id);
+    const wanted = document.getElementById(here.dataset.renewIf)?.checked ?? true;
+    if (busy || document.hidden || !wanted || here.contains(document.activeElement)) return;
+    busy = true;
+    try {
+      const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const next = new DOMParser().parseFromString(await response.text(), "text/html").getElementById(id);
+      // Logged out, or the server is away: what is there stays there.
+      if (!response.ok || !next) return;
+      const open = [...here.querySelectorAll("details")].map((one) => one.open);
+      next.querySelectorAll("details").forEach((one, n) => { one.open = open[n] ?? false; });
+      here.replaceWith(document.importNode(next, true));
+      if (!next.dataset.renew) clearInterval(timer);
+    } catch {
+      // Asked again in a while.
+    } finally {
+      busy = false;
+    }
+  }, 1000 * part.dataset.renew);
+}
+
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-renew]").forEach(renew));

@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from studies import protocols
 from studies.models import Classifier, ImageSet, Study
+from studies.workbench import status
 
+from .attention import needs
 from .progress import counted, progress
 
 State = Study.State
@@ -36,7 +38,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the index shows besides Django's: the studies by state, what they can be made of, and the first steps."""
+    """What the index shows besides Django's: the studies by state and what they need, the workers, what studies are
+    made of, and the first steps.
+    """
     may = request.user.has_perm
     context |= {"may_add": may("studies.add_study"), "sees_studies": may("studies.view_study")}
     if context["sees_studies"]:
@@ -49,6 +53,9 @@ def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
             for study in studies[: SHOWN + 1]
         ]
         context |= {"rows": rows[:SHOWN], "more": len(rows) > SHOWN}
+        context["needs"] = needs(row["study"] for row in rows[:SHOWN])
+    if context["sees_studies"] or may("studies.view_artifact"):
+        context["work"] = status.work()
     if may("studies.view_imageset"):
         context["n_image_sets"] = ImageSet.objects.visible_to(request.user).count()
     if may("studies.view_classifier"):

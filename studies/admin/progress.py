@@ -41,7 +41,7 @@ def counted(studies: QuerySet[Study]) -> QuerySet[Study]:
         n_slots=count(Slot),
         n_free=count(Slot, filled=False),
         n_participants=count(Participant),
-        n_finished=count(Participant, finished_at__isnull=False),
+        n_finished=count(Participant, finished_at__isnull=False, excluded_at=None),
     )
 
 

@@ -51,22 +51,26 @@ class FilterForm(forms.Form):
         self.fields["condition"] = forms.ChoiceField(choices=[("", "any"), *conditions], required=False)
         self.fields["role"] = forms.ChoiceField(choices=[("", "any"), *Role.choices], required=False)
         self.facts = facts
+        meanings = {fact.name: fact.help for fact in facts}
         for fact in facts:
             label = fact.name.replace("_", " ").capitalize()
             if fact.kind == "number":
                 for end in ("from", "to"):
                     self.fields[f"{fact.name}_{end}"] = forms.FloatField(label=f"{label}, {end}", required=False)
-                    self.fields[f"{fact.name}_{end}"].widget.attrs["step"] = "any"
             elif fact.kind == "switch":
                 choices = [("", "any"), ("true", "yes"), ("false", "no")]
                 self.fields[fact.name] = forms.ChoiceField(label=label, choices=choices, required=False)
             else:
                 self.fields[fact.name] = forms.CharField(label=label, required=False)
                 self.fields[fact.name].widget.attrs["list"] = f"values-{fact.name}"
+        for name, field in self.fields.items():
+            meaning = meanings.get(name, meanings.get(name.removesuffix("_from").removesuffix("_to")))
+            field.widget.attrs |= {"title": meaning} if meaning else {}
         dressed(self)
         for field in self.fields.values():
             if isinstance(field, forms.FloatField):
-                field.widget = widgets.UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "size": 6})
+                title = field.widget.attrs.get("title", "")
+                field.widget = widgets.UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "title": title})
 
     def filtered(self, stimuli: StimulusQuerySet) -> StimulusQuerySet:
         """The stimuli that are asked for; none for a question that makes no sense."""

@@ -21,7 +21,7 @@ from studies.errors import StudyError
 from studies.models import Access, Study
 from studies.workbench import status
 
-from . import amending, designing, duplicating, log, people, planning, preview, results, steps, stimuli
+from . import amending, designing, duplicating, log, people, planning, preview, results, running, steps, stimuli
 from .describing import report_of, settings_of, stages
 from .pages import Findable, row, sentence
 from .progress import counted, progress
@@ -159,6 +159,9 @@ class StudyAdmin(Findable, ModelAdmin):
             at("<int:pk>/preparing/", preparing, "preparing"),
             at("plan/", planning.plan, "plan"),
             at("<int:pk>/duplicate/", duplicating.duplicate, "duplicate"),
+            at("<int:pk>/running/", running.running, "running"),
+            at("<int:pk>/participants/", running.participants, "participants"),
+            at("<int:pk>/exclude/", running.exclude, "exclude"),
             at("<int:pk>/preview/", preview.preview, "preview"),
             at("<int:pk>/stimuli/", stimuli.gallery, "stimuli"),
             at("<int:pk>/stimulus/", stimuli.stimulus, "stimulus"),

@@ -45,7 +45,11 @@ class Participant(models.Model):
     exclusion_reason = models.TextField(blank=True, help_text="Why, as the researcher wrote it.")
     background = models.JSONField(null=True, blank=True, help_text="What they said about themselves, by question.")
     comments = models.TextField(null=True, blank=True, help_text="Empty text: asked, and nothing said.")  # noqa: DJ001
-    completion_code = models.CharField(max_length=20)
+    completion_code = models.CharField(max_length=20, blank=True, help_text="Empty once nothing leads to the person.")
+    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="When they took back that they took part.")
+    forgotten_at = models.DateTimeField(
+        null=True, blank=True, help_text="When what leads to them was removed because its time was over."
+    )
     arm = models.ForeignKey(
         Condition,
         null=True,
@@ -74,7 +78,7 @@ class Participant(models.Model):
 
 
 class Trial(models.Model):
-    """One participant's encounter with one stimulus, from lease to answer; never deleted or edited once answered."""
+    """One participant's encounter with one stimulus, from lease to answer; never deleted, edited by withdrawal only."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="trials")
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="trials")

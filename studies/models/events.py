@@ -41,6 +41,8 @@ class Event(models.Model):
         SIMULATED = "simulated", "simulated participants sent"
         SHARED = "shared", "shared"
         UNSHARED = "unshared", "share taken back"
+        WITHDRAWN = "withdrawn", "a participant withdrew"
+        FORGOTTEN = "forgotten", "participants forgotten"
         DELETED = "deleted", "deleted"
         ASKED = "asked", "import asked for"
         CONFIRMED = "confirmed", "import confirmed without what was refused"

@@ -24,7 +24,9 @@ from .answering import (
     upcoming_trial,
 )
 from .enrolling import current_consent, enrol, find, has_room, new_token, token_hash
+from .excluding import exclude
 from .standing import Standing, reach
+from .withdrawing import by_code, disconnect, withdraw
 
 __all__ = [
     "AnswerRefused",
@@ -37,10 +39,13 @@ __all__ = [
     "answer",
     "answers_given",
     "arrive",
+    "by_code",
     "comment",
     "current_consent",
     "current_trial",
+    "disconnect",
     "enrol",
+    "exclude",
     "find",
     "has_room",
     "leave_feedback",
@@ -51,4 +56,5 @@ __all__ = [
     "tell_background",
     "token_hash",
     "upcoming_trial",
+    "withdraw",
 ]

@@ -18,6 +18,8 @@ from .standing import Standing, stand
 #: Why answers of a person do not count whose checks went wrong too often.
 SCREENED_OUT = "screened out"
 LATE = "late"
+#: Why answers of a person do not count whom a researcher excluded.
+EXCLUDED = "excluded"
 
 
 class AnswerRefused(StudyError):
@@ -105,7 +107,9 @@ def answers_given(participant: Participant) -> int:
 
 def tell_background(participant: Participant, said: Mapping[str, str]) -> None:
     """Keep what somebody says about themselves, by question; the first time stands."""
-    Participant.objects.filter(pk=participant.pk, background__isnull=True).update(background=dict(said))
+    Participant.objects.filter(pk=participant.pk, background__isnull=True, withdrawn_at=None).update(
+        background=dict(said)
+    )
     participant.refresh_from_db(fields=["background"])
 
 
@@ -139,7 +143,7 @@ def leave_feedback(participant: Participant, trial_id: int) -> Standing:
 
 def comment(participant: Participant, text: str) -> None:
     """Keep what somebody has to say in the end; the first time stands, and nothing is a thing to say."""
-    Participant.objects.filter(pk=participant.pk, comments=None).update(comments=text)
+    Participant.objects.filter(pk=participant.pk, comments=None, withdrawn_at=None).update(comments=text)
     participant.refresh_from_db(fields=["comments"])
 
 
@@ -162,6 +166,8 @@ def answer(
     that is not offered, a trial that is not this participant's, and a closed study.
     """
     standing = stand(locked(participant))
+    if standing.person.withdrawn_at:
+        raise AnswerRefused(_("This page does not belong to you."))
     trial = standing.shown
     if trial is None or trial.pk != trial_id:
         trial = _earlier(standing.person, trial_id)
@@ -202,7 +208,9 @@ def _store(trial: Trial, value: str, measured: Measured, exclusion_of) -> None:
         setattr(trial, name, getattr(measured, name))
     if trial.role == Role.MAIN:
         server_ms = round((trial.answered_at - trial.presented_at).total_seconds() * 1000)
-        trial.exclusion = exclusion_of(trial.study.design, value, server_ms) or _fill(trial)
+        # Excluded while this was on their screen.
+        gone = EXCLUDED if trial.participant.excluded_at else ""
+        trial.exclusion = gone or exclusion_of(trial.study.design, value, server_ms) or _fill(trial)
         trial.counted = not trial.exclusion
         if trial.exclusion:
             Slot.objects.filter(holder=trial, filled=False).update(holder=None, leased_until=None)

@@ -25,8 +25,8 @@ GROUP BY trial.role, stimulus.condition_id
 
 #: What can change of a participant, and of their study, between two pages.
 PRESENT = """
-SELECT person.visit, person.arm_id, person.started_at, person.finished_at, person.screened_out_at, person.returns_at,
-       person.washed_out_at, study.state
+SELECT person.visit, person.arm_id, person.started_at, person.finished_at, person.screened_out_at, person.excluded_at,
+       person.returns_at, person.washed_out_at, person.withdrawn_at, study.state
 FROM studies_participant person JOIN studies_study study ON study.id = person.study_id
 WHERE person.id = %s
 """
@@ -69,7 +69,8 @@ def bring_up_to_date(person: Participant, *, lock: bool) -> None:
         cursor.execute(PRESENT + (" FOR NO KEY UPDATE OF person" if lock else ""), [person.pk])
         visit, arm_id, *moments, state = cursor.fetchone()
     person.visit, person.arm_id, person.study.state = visit, arm_id, state
-    names = ("started_at", "finished_at", "screened_out_at", "returns_at", "washed_out_at")
+    names = ("started_at", "finished_at", "screened_out_at", "excluded_at", "returns_at", "washed_out_at")
+    names += ("withdrawn_at",)
     for name, moment in zip(names, moments, strict=True):
         setattr(person, name, _moment(moment))
 

@@ -16,6 +16,12 @@ MOST_QUESTIONS = 20
 PLACEHOLDERS = {"code", "outcome"}
 
 
+class Withdrawal:
+    """What becomes of the answers of somebody who withdraws."""
+
+    ANONYMISE, REMOVE = "anonymise", "remove"
+
+
 @dataclass(frozen=True)
 class Question:
     """One question about the person: with choices, a number, or a line of text."""
@@ -119,6 +125,13 @@ class SessionForm(forms.Form):
     )
     comments = forms.BooleanField(
         initial=False, required=False, help_text="Whether people are asked for comments in the end."
+    )
+    withdrawal = forms.ChoiceField(
+        choices=[(Withdrawal.ANONYMISE, "keep them, of nobody"), (Withdrawal.REMOVE, "remove them")],
+        initial=Withdrawal.ANONYMISE,
+        required=False,
+        help_text="What becomes of the answers of somebody who withdraws: kept without anything that leads to the "
+        "person, or removed, and others asked instead while the study is open. The consent text should say the same.",
     )
     debrief = forms.CharField(
         initial="",

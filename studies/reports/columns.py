@@ -46,6 +46,8 @@ PARTICIPANTS = {
     "started_at": Column("moment", "When they left the instructions (UTC, ISO 8601)."),
     "finished_at": Column("moment", "When they had nothing left to do (UTC, ISO 8601)."),
     "screened_out_at": Column("moment", "When too many of their gold trials had gone wrong (UTC, ISO 8601)."),
+    "excluded_at": Column("moment", "When a researcher excluded them; none of their answers counts (UTC, ISO 8601)."),
+    "exclusion_reason": Column("text", "Why, as the researcher wrote it; empty where they were not excluded."),
     "arm": Column("text", "Condition of their last visit; empty where people meet all conditions in one."),
     "visits": Column("integer", "How many visits they began."),
     "returns_at": Column("moment", "Between visits: when the next one may begin (UTC, ISO 8601)."),
@@ -56,6 +58,7 @@ PARTICIPANTS = {
     "gold_correct": Column("integer", "How many of these they answered right."),
     "background": Column("json", "What they said about themselves, by question."),
     "comments": Column("text", "What they had to say in the end."),
+    "withdrawn": Column("integer", "1 when they withdrew, else 0."),
     "simulated": Column("integer", "1 when the participant was a simulated one, else 0."),
 }
 LOOKS = {

@@ -141,6 +141,8 @@ def _flow(counts: Mapping[str, Any]) -> dict[str, Any]:
             "finished": counts["finished_participants"],
             "simulated": counts["simulated_participants"],
             "screened_out": counts["screened_out_participants"],
+            "excluded": counts["excluded_participants"],
+            "withdrawn": counts["withdrawn_participants"],
         },
         "answers": {
             "shown": counts["shown"],

@@ -75,6 +75,8 @@ def flow_table(counts: Mapping[str, Any]) -> Table:
         ["People who agreed to take part", counts["participants"]],
         ["… of these finished", counts["finished_participants"] - counts["screened_out_participants"]],
         *([["… of these screened out", n]] if (n := counts["screened_out_participants"]) else []),
+        *([["… of these excluded by the researcher", n]] if (n := counts["excluded_participants"]) else []),
+        *([["… of these withdrawn", n]] if (n := counts["withdrawn_participants"]) else []),
         ["Stimuli shown to them", counts["shown"]],
         ["… of these answered", counts["answers"]],
         *([f"… of these not counted: {reason}", n] for reason, n in excluded),

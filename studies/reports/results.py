@@ -102,11 +102,15 @@ def counts(study: Study) -> dict[str, Any]:
             n=Count("pk"), right=Count("pk", filter=Q(correct=True))
         )
     }
+    # Each in one of these: whoever withdrew or was excluded is not told among those who finished.
+    stays = Q(excluded_at=None, withdrawn_at=None)
     people = study.participants.aggregate(
         participants=Count("pk"),
-        finished=Count("pk", filter=Q(finished_at__isnull=False)),
+        finished=Count("pk", filter=stays & Q(finished_at__isnull=False)),
         simulated=Count("pk", filter=Q(simulated=True)),
-        screened_out=Count("pk", filter=Q(screened_out_at__isnull=False)),
+        screened_out=Count("pk", filter=stays & Q(screened_out_at__isnull=False)),
+        excluded=Count("pk", filter=Q(excluded_at__isnull=False, withdrawn_at=None)),
+        withdrawn=Count("pk", filter=Q(withdrawn_at__isnull=False)),
     )
     return {
         "state": str(study.state),
@@ -120,6 +124,8 @@ def counts(study: Study) -> dict[str, Any]:
         "finished_participants": people["finished"],
         "simulated_participants": people["simulated"],
         "screened_out_participants": people["screened_out"],
+        "excluded_participants": people["excluded"],
+        "withdrawn_participants": people["withdrawn"],
         "checks": checks_right,
         "panels": {state: panels[state] for state in ("full", "partly", "empty")},
         "exclusions": {rule: counted["answers"] for rule, counted in excluded.items()},

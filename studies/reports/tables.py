@@ -100,10 +100,10 @@ def participants(study: Study) -> Iterator[Row]:
         n_gold_right=Count("trials", filter=gold & Q(trials__correct=True)),
     )
     columns = ("public_id", "number", "consent__version", "consent__sha256", "consented_at", "started_at")
-    columns += ("finished_at", "screened_out_at", "arm__key", "visit", "returns_at", "n_shown", "n_answered")
-    columns += ("n_counted", "n_gold", "n_gold_right", "background", "comments")
-    for public_id, *rest, simulated in _read(people.values_list(*columns, "simulated")):
-        yield study.slug, str(public_id), *rest, int(simulated)
+    columns += ("finished_at", "screened_out_at", "excluded_at", "exclusion_reason", "arm__key", "visit", "returns_at")
+    columns += ("n_shown", "n_answered", "n_counted", "n_gold", "n_gold_right", "background", "comments")
+    for public_id, *rest, withdrawn_at, simulated in _read(people.values_list(*columns, "withdrawn_at", "simulated")):
+        yield study.slug, str(public_id), *rest, int(withdrawn_at is not None), int(simulated)
 
 
 def looks(study: Study) -> Iterator[Row]:

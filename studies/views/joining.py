@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from studies import participation
 from studies.models import Consent, Study
 
-from .pages import FORM_AGE, SeeOther, in_its_language, notice, public_page, unknown
+from . import limits
+from .pages import FORM_AGE, SeeOther, in_its_language, notice, participants_page, public_page, unknown
 
 
 @public_page
@@ -21,7 +22,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "participant/home.html")
 
 
-@public_page
+@participants_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, link: UUID) -> HttpResponse:
     """The text to agree to; agreeing leads to the participant's own page."""
@@ -29,6 +30,8 @@ def join(request: HttpRequest, link: UUID) -> HttpResponse:
     if study is None:
         return unknown(request)
     with in_its_language(study):
+        if request.method == "POST" and limits.too_often_by_address(request):
+            return limits.wait(request, study)
         return _join(request, study)
 
 

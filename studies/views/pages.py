@@ -26,7 +26,7 @@ if settings.PICTURES_URL:
     PICTURE_SOURCES.append("{0.scheme}://{0.netloc}".format(urlsplit(settings.PICTURES_URL)))
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {' '.join(PICTURE_SOURCES)}; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 )
 
 
@@ -48,11 +48,19 @@ class SeeOther(HttpResponseRedirect):
 
 def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """What every page outside the admin has: the browser's language, headers that let in nothing but our own files, and
-    no CSRF cookie.
+    no CSRF cookie.  Nobody may show it in a frame.
 
     The forms need none: each holds a signed field that only the page of that participant was given.
     """
+    return _with_headers(view, framed=False)
 
+
+def participants_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The same, but the recruiters of FRAME_ANCESTORS may show it in a frame."""
+    return _with_headers(view, framed=True)
+
+
+def _with_headers(view: Callable[..., HttpResponse], *, framed: bool) -> Callable[..., HttpResponse]:
     @csrf_exempt
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -61,10 +69,14 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
         if response.headers["Content-Type"].startswith("text/html"):
             patch_vary_headers(response, ["Accept-Language"])
         response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        ancestors = settings.FRAME_ANCESTORS if framed else []
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + (" ".join(ancestors) or "'none'")
+        # X-Frame-Options knows no list; browsers go by frame-ancestors where there is one.
+        response.xframe_options_exempt = bool(ancestors)
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
+    wrapper.framed = framed
     return wrapper
 
 
@@ -74,8 +86,11 @@ def unknown(request: HttpRequest) -> HttpResponse:
 
 
 def notice(
-    request: HttpRequest, study: Study | None, heading: str, *paragraphs: str, status: int = 200, **links: str
+    request: HttpRequest, study: Study | None, heading: str, *paragraphs: str, status: int = 200, **links: Any
 ) -> HttpResponse:
-    """A page that says one thing; `again` and `onward` are addresses it offers, `code` a completion code."""
+    """A page that says one thing.
+
+    `again` and `onward` are addresses it offers, `code` a completion code; `gone`: for somebody who has withdrawn.
+    """
     context = {"study": study, "heading": heading, "paragraphs": paragraphs, **links}
     return render(request, "participant/notice.html", context, status=status)

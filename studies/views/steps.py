@@ -1,10 +1,12 @@
 """The pages of a session, each with the form that leads on from it."""
 
+import logging
 from datetime import timedelta
 from urllib.parse import quote
 
 from django.core import signing
 from django.core.cache import cache
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -15,6 +17,8 @@ from studies.participation import Standing
 from studies.protocols.session import BackgroundForm
 
 from .pictures import picture_url
+
+log = logging.getLogger(__name__)
 
 #: What a form is about; the name of a trial follows where there is one.
 QUESTIONS, START, TRIAL, FEEDBACK, COMMENTS = "questions", "start", "trial", "feedback", "comments"
@@ -150,7 +154,13 @@ def _label(choices: tuple[protocols.Choice, ...], value: str) -> str:
 
 def _minutes(study: Study, trials: int) -> int | None:
     """How long people usually need for so many trials, in whole minutes; None while too few have answered."""
-    seconds = cache.get_or_set(f"pace:{study.link}", lambda: _pace(study) or 0, PACE_SECONDS)
+    try:
+        seconds = cache.get_or_set(f"pace:{study.link}", lambda: _pace(study) or 0, PACE_SECONDS)
+    except DatabaseError:
+        raise
+    except Exception as error:  # each cache raises errors of its client's own
+        log.warning("how long people need is not told, the cache cannot be reached: %s", " ".join(str(error).split()))
+        return None
     return max(1, round(trials * seconds / 60)) if seconds and trials > 0 else None
 
 

@@ -9,6 +9,7 @@ import re
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -18,8 +19,8 @@ from studies.models import Participant, Study
 from studies.participation import Measured, Standing
 from studies.protocols.session import BackgroundForm
 
-from . import steps
-from .pages import FORM_AGE, SeeOther, in_its_language, notice, public_page, unknown
+from . import limits, steps
+from .pages import FORM_AGE, SeeOther, in_its_language, notice, participants_page, unknown
 
 #: A page's script sends its form with this header and is answered by the next page itself; without a script the answer
 #: is a redirect to it, so that a reload sends nothing twice.
@@ -28,13 +29,17 @@ NEXT_PAGE = "X-Quorum-Page"
 LONGEST_RESPONSE_MS = int(FORM_AGE.total_seconds() * 1000)
 
 
-@public_page
+@participants_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def take(request: HttpRequest, token: str) -> HttpResponse:
     """The page this participant is at; a form sent from it leads back here."""
+    if limits.too_often_by_token(token):
+        return limits.wait(request)
     participant = participation.find(token)
     if participant is None:
-        return unknown(request)
+        return limits.wait(request) if limits.too_often_by_address(request) else unknown(request)
+    # On every page that follows, beneath it.
+    request.way_out = reverse("studies:withdraw", args=[token])
     with in_its_language(participant.study):
         return _sent(request, participant) if request.method == "POST" else _current_page(request, participant)
 

@@ -1,14 +1,21 @@
-"""How far a preparation is: what its study asked for, and what became of it."""
+"""How far a preparation is: what its study asked for, and what became of it; and what the workers do."""
 
 import math
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Avg, Count, Min, Q
+from django.db.models import Avg, Count, Max, Min, Q
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from studies.models import Artifact, Image, Study
 
+from . import execution
+
 State = Artifact.State
+#: Work that nobody takes up for so long is not just between two batches.
+PATIENCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -73,3 +80,42 @@ def _image_of(study: Study, recipe: dict[str, Any]) -> str:
         sha256 = made.recipe.get("image") if made else None
     images = Image.objects.filter(sha256=sha256, image_set__classifiers__name=study.design["classifier"])
     return images.values_list("path", flat=True).first() or ""
+
+
+# --- the workers ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be computed, and who does it; read from the rows, since the queue only rings."""
+
+    waiting: int
+    #: When the oldest of what waits was asked for.
+    oldest: datetime | None
+    running: int
+    workers: int
+    #: When something was last finished.
+    last: datetime | None
+
+    @property
+    def stuck(self) -> bool:
+        """Something waits and nobody works: perhaps no worker is running."""
+        if not self.waiting or self.running:
+            return False
+        return timezone.now() - max(filter(None, (self.last, self.oldest))) > PATIENCE
+
+
+def work() -> Work:
+    """Of all studies in preparation together."""
+    waiting = Artifact.objects.filter(execution.free(), execution.wanted()).aggregate(
+        n=Count("pk"), at=Min("created_at")
+    )
+    busy = Artifact.objects.filter(state=State.RUNNING, leased_until__gte=Now())
+    busy = busy.aggregate(n=Count("pk"), workers=Count("worker", distinct=True))
+    return Work(
+        waiting=waiting["n"],
+        oldest=waiting["at"],
+        running=busy["n"],
+        workers=busy["workers"],
+        last=Artifact.objects.aggregate(at=Max("finished_at"))["at"],
+    )

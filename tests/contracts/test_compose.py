@@ -69,6 +69,14 @@ def test_the_front_serves_pictures_of_studies_as_files_and_nothing_else(compose)
     assert "pictures:/objects" in compose["services"]["storage"]["volumes"]
 
 
+def test_the_front_writes_down_no_address_of_a_participants_page(compose):
+    front = compose["configs"]["front"]["content"]
+    (own,) = re.findall(r"location \^~ (/t/) \{([^}]*)\}", front)
+    assert reverse("studies:take", args=["token"]).startswith(own[0])
+    assert "access_log off;" in own[1]
+    assert "error_log /dev/null;" in own[1]
+
+
 def test_only_the_front_is_reached_from_outside(compose):
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["front"]
 

@@ -1,8 +1,8 @@
 """Inputs that nobody means well by, and what must be true of each: no error of the server's own, nothing stored.
 
-`pages`, `files` and `texts` have some that were made by hand, each for a reason, and generators of any number more,
-from a seed.  `tests/properties/test_hostile_inputs.py` tries a few of them each time, `python -m benchmarks.hostile`
-thousands, and tells how long each took and how much memory.
+`pages`, `files`, `checkpoints` and `texts` have some that were made by hand, each for a reason, and generators of any
+number more, from a seed.  `tests/properties/test_hostile_inputs.py` tries a few of them each time,
+`python -m benchmarks.hostile` thousands, and tells how long each took and how much memory.
 """
 
 import time
@@ -46,7 +46,7 @@ class World:
     before: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from . import files
+        from . import checkpoints
 
         self.visitor = Visitor(self.study).begin()
         self.form = self.visitor.form()
@@ -57,7 +57,7 @@ class World:
         self.desk.raise_request_exception = False
         self.public.get(self.taking)
         # What a process loads once, PyTorch and matplotlib among it, is no input's cost.
-        files.weights()
+        checkpoints.weights()
         self.desk.get(reverse("admin:studies_study_plan"), {"stimuli": "20", "participants": "20"})
 
     def stored(self) -> dict[str, Any]:
@@ -120,25 +120,25 @@ def attempt(world: World, hostile: Hostile) -> Verdict:
 
 def made() -> Iterator[Hostile]:
     """Every input that was made by hand."""
-    from . import files, pages, texts
+    from . import checkpoints, files, pages, texts
 
-    for module in (pages, files, texts):
+    for module in (pages, files, checkpoints, texts):
         yield from module.made()
 
 
 def generated(kind: str, n: int, seed: int = 0) -> Iterator[Hostile]:
     """`n` inputs of a kind, always the same from the same seed."""
-    from . import files, pages, texts
+    from . import checkpoints, files, pages, texts
 
-    make = {**pages.GENERATORS, **files.GENERATORS, **texts.GENERATORS}[kind]
+    make = {**pages.GENERATORS, **files.GENERATORS, **checkpoints.GENERATORS, **texts.GENERATORS}[kind]
     for number in range(n):
         yield Hostile(kind, f"{kind} {seed}/{number}", make(Random(f"{kind} {seed} {number}")))
 
 
 def kinds() -> list[str]:
-    from . import files, pages, texts
+    from . import checkpoints, files, pages, texts
 
-    return [*pages.GENERATORS, *files.GENERATORS, *texts.GENERATORS]
+    return [*pages.GENERATORS, *files.GENERATORS, *checkpoints.GENERATORS, *texts.GENERATORS]
 
 
 # --- spoiling ---------------------------------------------------------------------------------------------------------

@@ -102,6 +102,17 @@ class Server:
                 killed += 1
         return killed
 
+    def reload(self) -> None:
+        """SIGHUP: new processes take over, the old ones finish what they are at and go."""
+        os.kill(self._process.pid, signal.SIGHUP)
+
+    def stop_and_restart(self) -> int:
+        """SIGTERM, as a process manager stops it, and another server on the same port.  How the first one ended."""
+        self._process.terminate()
+        ended = self._process.wait(timeout=40)
+        self._start()
+        return ended
+
     def kill_and_restart(self) -> int:
         """SIGKILL for every process of the server, at once, and another server on the same port."""
         killed = len(self.children()) + 1

@@ -102,7 +102,7 @@ BUTTONS = {
     State.READY: ["Open", "Prepare again"],
     State.OPEN: ["Pause", "Close"],
     State.PAUSED: ["Open again", "Close"],
-    State.CLOSED: [],
+    State.CLOSED: ["Archive"],
 }
 
 

@@ -19,7 +19,9 @@ def settings_read() -> set[str]:
     tree = ast.parse((ROOT / "config" / "settings.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
     asked = [
-        c for c in calls if c.func.attr in {"text", "flag", "number", "words"} and ast.unparse(c.func.value) == "env"
+        c
+        for c in calls
+        if c.func.attr in {"text", "flag", "words", "number", "count", "one_of"} and ast.unparse(c.func.value) == "env"
     ]
     return {call.args[0].value for call in asked} | {"SECRET_KEY"}
 

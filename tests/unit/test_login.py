@@ -17,7 +17,8 @@ from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from studies import desk, second_factor
+from studies import second_factor
+from studies.addresses import address_of
 from tests.factories import make_study
 from tests.matrix import addresses
 from tests.staff import text
@@ -133,7 +134,7 @@ def test_a_guess_comes_from_where_our_own_proxies_saw_it_whatever_the_header_cla
 ):
     settings.PROXIES = proxies
     request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR=forwarded)
-    assert desk.address_of(request) == address
+    assert address_of(request) == address
 
 
 def test_nobody_signs_up_or_has_a_password_mailed():

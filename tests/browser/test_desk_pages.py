@@ -1,0 +1,167 @@
+"""The pages of a study at the desk in a real browser: axe in both schemes and widths; preview, renewing, excluding."""
+
+import os
+from itertools import product
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from studies import lifecycle, participation
+from studies.models import Participant, Study, Trial
+from tests.bench import made_up_study
+from tests.browser.desk import account, faults, log_in
+from tests.factories import open_study
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+#: Where pictures of the pages are kept for whoever wants to look at them.
+PICTURES = os.environ.get("PICTURES_OF_PAGES")
+SESSION = {
+    "questions": "How old are you? | number",
+    "example": True,
+    "practice": 1,
+    "gold": 2,
+    "gold_rate": 0.5,
+    "comments": True,
+    "trials_per_participant": 3,
+}
+
+
+def owned(study: Study, user) -> Study:
+    Study.objects.filter(pk=study.pk).update(owner=user)
+    study.refresh_from_db()
+    return study
+
+
+def at(study: Study, name: str, query: str = "") -> str:
+    return reverse(f"admin:studies_study_{name}", args=[study.pk]) + query
+
+
+def answered(study: Study, people: int) -> None:
+    for _ in range(people):
+        person, _token = participation.enrol(study, consent=participation.current_consent(study))
+        participation.start(person)
+        while (trial := participation.current_trial(person)) is not None:
+            participation.answer(person, trial.pk, trial.stimulus.truth.get("expected", "yes"), response_ms=1500)
+            if trial.role == "practice":
+                participation.leave_feedback(person, trial.pk)
+
+
+def dark(page, on: bool) -> None:
+    page.emulate_media(color_scheme="dark" if on else "light")
+    page.evaluate("(on) => document.documentElement.classList.toggle('dark', on)", on)
+
+
+def looked_at(page, name: str, within: str) -> list[str]:
+    found = []
+    for on, width in product((False, True), (390, 1280)):
+        page.set_viewport_size({"width": width, "height": 900})
+        dark(page, on)
+        if PICTURES:
+            file = Path(PICTURES) / f"{name}-{width}-{'dark' if on else 'light'}.png"
+            page.screenshot(path=file, full_page=True)
+        found += [f"{name}, {width} wide, {'dark' if on else 'light'}: {one}" for one in faults(page, within)]
+    return found
+
+
+def test_axe_finds_nothing_on_the_pages_of_a_study(browse):
+    ada = account("ada", "researcher")
+    ready = owned(made_up_study("adversarial_trials", SESSION, n_images=240), ada)
+    runs = owned(made_up_study("rectified_labeling", SESSION, n_images=240), ada)
+    lifecycle.open_study(runs)
+    answered(runs, 4)
+    participation.exclude(runs.participants.first(), reason="answered in no time")
+    closed = owned(open_study(2), ada)
+    lifecycle.close_study(closed)
+    page = browse(bypass_csp=True)
+    log_in(page, "ada")
+    page.wait_for_url("**/admin/")
+    addresses = {
+        "start": reverse("admin:index"),
+        "study": at(ready, "change"),
+        "stimuli": at(ready, "stimuli"),
+        "stimulus": at(ready, "stimulus", "?number=1"),
+        "duplicate": at(ready, "duplicate"),
+        "delete": at(ready, "delete"),
+        "open study": at(runs, "change"),
+        "running": at(runs, "running"),
+        "participants": at(runs, "participants"),
+        "exclude": at(runs, "exclude", "?number=2"),
+        "closed study": at(closed, "change"),
+        "archive": at(closed, "archive"),
+    }
+    found = []
+    for name, address in addresses.items():
+        page.goto(address)
+        found += looked_at(page, name, "#main")
+    for key in ("consent", "questions", "instructions", "practice", "otherwise", "come-back", "thanks", "screened-out"):
+        page.goto(at(ready, "preview", f"?at={key}"))
+        found += looked_at(page, f"preview {key}", "body")
+    page.goto(at(ready, "preview", "?number=1"))
+    found += looked_at(page, "preview trial", "body")
+    assert found == []
+
+
+def test_a_preview_is_gone_through_by_its_own_buttons_and_stores_nothing(browse):
+    study = owned(made_up_study("rectified_labeling", SESSION, n_images=240), account("ada", "researcher"))
+    page = browse()
+    log_in(page, "ada")
+    page.get_by_role("link", name=study.title).click()
+    page.get_by_role("link", name="Preview").click()
+    for button, heading in (
+        ("I agree", "A few questions about you"),
+        ("Go on", "What to do"),
+        ("Begin", "relevant for this image"),
+    ):
+        page.get_by_role("button", name=button).click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
+        expect(page.get_by_text("Nothing is stored.")).to_be_visible()
+    page.locator("form.painted").wait_for()
+    page.keyboard.press("y")
+    expect(page.locator(".verdict")).to_be_visible()
+    # A page by itself: loaded again it is the same.
+    page.reload()
+    expect(page.locator(".verdict")).to_be_visible()
+    page.get_by_role("link", name="Back to the study").click()
+    expect(page.get_by_role("link", name="Preview")).to_be_visible()
+    assert not Participant.objects.exists()
+    assert not Trial.objects.exists()
+    assert page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('quorum.kept'))") == []
+
+
+def test_a_running_study_renews_itself_until_that_is_switched_off(browse):
+    study = owned(open_study(4, 2, trials_per_participant=4), account("ada", "researcher"))
+    page = browse()
+    page.clock.install()
+    log_in(page, "ada")
+    page.wait_for_url("**/admin/")
+    page.goto(at(study, "running"))
+    expect(page.get_by_text("0 of 8")).to_be_visible()
+    answered(study, 1)
+    page.clock.run_for(16_000)
+    expect(page.get_by_text("4 of 8")).to_be_visible()
+    page.get_by_label("Renew this page").uncheck()
+    answered(study, 1)
+    page.clock.run_for(60_000)
+    expect(page.get_by_text("4 of 8")).to_be_visible()
+    page.get_by_label("Renew this page").check()
+    page.clock.run_for(16_000)
+    expect(page.locator("#running").get_by_text("8 of 8")).to_be_visible()
+
+
+def test_somebody_is_found_and_excluded(browse):
+    study = owned(open_study(3, 2, trials_per_participant=3), account("ada", "researcher"))
+    answered(study, 2)
+    page = browse()
+    log_in(page, "ada")
+    page.wait_for_url("**/admin/")
+    page.goto(at(study, "participants"))
+    page.get_by_label("Number, identifier or completion code").fill("2")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name="Exclude participant 2").click()
+    page.get_by_label("Reason").fill("answered in no time")
+    page.get_by_role("button", name="Exclude the participant").click()
+    expect(page.get_by_text("3 places opened again")).to_be_visible()
+    assert study.participants.get(number=2).exclusion_reason == "answered in no time"
