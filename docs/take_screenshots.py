@@ -92,9 +92,12 @@ class Installation:
 
 def toybox_material(folder: Path) -> Material:
     """As the tutorial has its reader make it."""
-    command = [sys.executable, "-m", "toybox", "draw", "toys", "--seed", "7", "--images-per-class", "30"]
-    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
-    shutil.make_archive(str(folder / "toys"), "zip", folder, "toys")
+    for command in (
+        ["-m", "toybox", "draw", "toys", "--seed", "7", "--images-per-class", "30"],
+        ["-m", "zipfile", "-c", "toys.zip", "toys"],
+    ):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, *command], cwd=folder, env=environment, check=True)
     mine = folder / "mine"
     mine.mkdir()
     for name in ("network.py", "toybox.safetensors"):
@@ -183,6 +186,12 @@ def prepare_and_open(page: Page) -> str:
     page.get_by_role("button", name="Prepare").click()
     expect(page.get_by_role("link", name="Open …")).to_be_visible()
     keep(page, "ready.png")
+    page.get_by_role("link", name="Preview").click()
+    while not page.locator("form.painted").count():
+        page.get_by_role("link", name="Next", exact=True).click()
+        page.wait_for_load_state("networkidle")
+    keep(page, "preview.png")
+    page.get_by_role("link", name="Back to the study").click()
     page.get_by_role("link", name="Open …").click()
     keep(page, "opening.png")
     page.get_by_role("button", name="Open the study").click()

@@ -52,6 +52,14 @@ def test_the_tutorial_names_every_picture_of_its_own_and_no_other():
     assert 0 < len(named) <= 10
 
 
+def test_whatever_the_script_of_the_tutorial_presses_and_fills_in_the_tutorial_names():
+    script = (DOCS / "take_screenshots.py").read_text()
+    used = re.findall(r'get_by_role\("\w+", name="([^"]+)"|get_by_label\("([^"]+)"', script)
+    tutorial = " ".join((DOCS / "tutorial" / "first-study.md").read_text().split())
+    assert len(used) > 30
+    assert [name for name in map("".join, used) if name not in tutorial] == []
+
+
 def test_every_picture_of_the_pages_is_named_by_one():
     pages = "\n".join(page.read_text() for page in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
     assert [file.name for file in DOCS.rglob("*.png") if file.name not in pages] == []
