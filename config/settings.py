@@ -67,7 +67,7 @@ PROXIES = env.count("PROXIES", 0)
 # Origins that may show participants' pages in a frame; everything else is never framed.
 FRAME_ANCESTORS = env.words("FRAME_ANCESTORS")
 # Requests a minute: to one participant's page, and to join from one address.  0: no limit.
-TOKEN_LIMIT = env.count("TOKEN_LIMIT", 1200)
+TOKEN_LIMIT = env.count("TOKEN_LIMIT", 6000)
 JOIN_LIMIT = env.count("JOIN_LIMIT", 300)
 # Days after a study has closed until what leads to its people is removed; 0: never by itself.
 RETENTION_DAYS = env.count("RETENTION_DAYS", 0)
