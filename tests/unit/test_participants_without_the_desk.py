@@ -3,6 +3,7 @@
 import pytest
 from django.conf import settings as site
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -63,6 +64,7 @@ def test_the_test_above_can_tell(researchers_browser):
 
 def test_a_session_has_as_many_queries_as_without_the_desks_middlewares(settings):
     def count() -> int:
+        cache.clear()  # what is remembered of a study of the same number
         visitor = Visitor(open_study(1, 1))  # chance decides nothing
         with CaptureQueriesContext(connection) as queries:
             visitor.begin()

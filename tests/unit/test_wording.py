@@ -169,3 +169,16 @@ def test_a_picture_is_no_example_for_itself():
     told = {0: Gloss("x", "", Picture(image, "artifacts/aa/a.png", 3, 3))}
     assert glossed(told, [0, 1], image) == {}
     assert glossed(told, [0], other)["glosses"][0]["example"]["file"] == "artifacts/aa/a.png"
+
+
+def test_no_missing_example_tells_which_class_a_picture_is_of():
+    image, other = ImageRef("a" * 64, "x/1.png", 0), ImageRef("b" * 64, "y/1.png", 1)
+    told = {
+        n: Gloss(name, "words", Picture(one, "artifacts/aa/a.png", 3, 3))
+        for n, (name, one) in enumerate((("x", image), ("y", other)))
+    }
+    assert [set(one) for one in glossed(told, [0, 1], image)["glosses"]] == [{"word", "gloss"}] * 2
+    assert all("example" in one for one in glossed(told, [1], image)["glosses"])
+    assert [set(one) for one in glossed(told, [0, 1], ImageRef("c" * 64, "x/2.png", 0))["glosses"]] == [
+        {"word", "gloss", "example"}
+    ] * 2
