@@ -12,11 +12,11 @@ from django.conf import settings
 from django.test import Client
 
 from studies import logs
-from studies.participation import new_token
 from tests.factories import open_study
 from tests.visitor import Visitor
 
-TOKEN = new_token()
+#: Always the same, since it is in the names of tests.
+TOKEN = "xQlO74eNcgU0fAOOMLa1TA"
 PATH = f"/t/{TOKEN}/"
 
 
