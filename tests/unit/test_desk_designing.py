@@ -120,7 +120,9 @@ def test_the_second_step_goes_back_when_the_first_does_not_hold(design):
 
 
 def test_without_a_classifier_the_second_step_says_which_command_to_run():
-    assert "manage.py import_classifier" in text(researcher().get(SECOND))
+    page = researcher().get(SECOND)
+    assert "There is no classifier to judge yet." in text(page)
+    assert reverse("admin:studies_classifier_changelist") in page.content.decode()
 
 
 def test_adding_needs_its_permission(design):
