@@ -70,7 +70,7 @@ def _of_open(study: Study, right: dict, last: dict, answered: dict) -> Iterable[
         them = "1 stimulus has" if empty == 1 else f"{empty:,} stimuli have"
         yield f"{them} no answer, while {so_far.percent} % of the answers are there"
     since = last.get(study.pk) or study.opened_at
-    if now - since > QUIET:
+    if since and now - since > QUIET:
         days = (now - since).days
         yield f"Nothing has happened for {days} day{'s' * (days != 1)}"
 
