@@ -4,7 +4,6 @@ The pages are those of studies.views.steps, given rows that were never saved; a 
 further.  They stand below /admin/, because the desk's cookies go nowhere else.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -40,7 +39,7 @@ NOT_HERE = '<!doctype html><meta name="application-name" content="Quorum"><title
 class Page:
     key: str
     title: str
-    show: Callable[[HttpRequest], HttpResponse]
+    show: partial[HttpResponse]
 
 
 def previewable(study: Study) -> bool:
@@ -81,6 +80,9 @@ def _previewed(request: HttpRequest, admin: "StudyAdmin", pk: int) -> HttpRespon
         "after": f"{address}?at={following.key}" if at + 1 < len(shown) else "",
         "back": admin.address(study),
     }
+    if shown[at].show.func is not _consent:
+        # There is nobody to withdraw: the link stays here.
+        request.way_out = f"{address}?at={shown[at].key}"
     with in_its_language(study):
         return shown[at].show(request)
 
@@ -161,7 +163,7 @@ def _practice(study: Study, person: Participant, stimulus: Stimulus) -> list[Pag
     offered = [choice.value for choice in protocols.get(study.protocol).choices(study.design, stimulus.shown)]
     other = next(value for value in offered if value != expected)
 
-    def told(answer: str) -> Callable[[HttpRequest], HttpResponse]:
+    def told(answer: str) -> partial[HttpResponse]:
         done = Trial(study=study, stimulus=stimulus, role=Role.PRACTICE, answer=answer, correct=answer == expected)
         return partial(steps.feedback, standing=Standing(person, None, [], done, Tally(person, practised=1)))
 

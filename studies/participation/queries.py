@@ -34,7 +34,7 @@ WHERE person.id = %s
 #: The trials not answered yet, and practice whose feedback is still to be read.
 OPEN_TRIALS = """
 SELECT trial.id, trial.role, trial.position, trial.visit, trial.family, trial.presented_at, trial.answered_at,
-       trial.answer, trial.correct, stimulus.id, stimulus.condition_id, stimulus.shown, stimulus.truth,
+       trial.answer, trial.correct, stimulus.id, stimulus.condition_id, stimulus.number, stimulus.shown, stimulus.truth,
        slot.id, slot.leased_until
 FROM studies_trial trial
 JOIN studies_stimulus stimulus ON stimulus.id = trial.stimulus_id
@@ -46,7 +46,7 @@ ORDER BY trial.position
 
 #: The candidates stand in the index of free slots in this order: the first that may be met ends the search.
 FREE_SLOT = """
-SELECT slot.id, slot.stimulus_id, slot.condition_id, slot.family, stimulus.shown
+SELECT slot.id, slot.stimulus_id, slot.condition_id, slot.family, stimulus.number, stimulus.shown
 FROM studies_slot slot JOIN studies_stimulus stimulus ON stimulus.id = slot.stimulus_id
 WHERE slot.study_id = %s AND slot.condition_id = %s
   AND NOT slot.filled AND (slot.holder_id IS NULL OR slot.leased_until < %s)
@@ -82,11 +82,12 @@ def open_trials(person: Participant) -> list[Trial]:
         rows = cursor.fetchall()
     trials = []
     for pk, role, position, visit, family, presented, answered, answer, correct, *more in rows:
-        stimulus_id, condition, shown, truth, slot_id, leased_until = more
+        stimulus_id, condition, number, shown, truth, slot_id, leased_until = more
         stimulus = Stimulus(
             pk=stimulus_id,
             study_id=person.study_id,
             condition_id=condition,
+            number=number,
             role=role,
             family=family,
             shown=json.loads(shown),
@@ -135,8 +136,13 @@ def free_slot(person: Participant, condition: int, now: datetime) -> Slot | None
         row = cursor.fetchone()
     if row is None:
         return None
-    pk, stimulus_id, condition_id, family, shown = row
+    pk, stimulus_id, condition_id, family, number, shown = row
     stimulus = Stimulus(
-        pk=stimulus_id, study_id=person.study_id, condition_id=condition_id, family=family, shown=json.loads(shown)
+        pk=stimulus_id,
+        study_id=person.study_id,
+        condition_id=condition_id,
+        number=number,
+        family=family,
+        shown=json.loads(shown),
     )
     return Slot(pk=pk, study_id=person.study_id, stimulus=stimulus, condition_id=condition_id, family=family)
