@@ -55,6 +55,7 @@ def plain(html: str) -> str:
     html = re.sub(r'(name="(?:trial|join)" value)="[^"]*"', r'\1=""', html)
     # The way out leads from a person's page to where they withdraw, and from a preview nowhere.
     html = re.sub(r'(<footer><a) href="[^"]*"', r"\1", html)
+    html = re.sub(r'href="/s/[^"]*/withdraw/"', "", html)
     # Behind a previewed trial nothing is kept ready.
     html = re.sub(r'data-ahead="[^"]*"', "", html)
     return re.sub(r'data-(study|own-page)="[^"]*"', "", html)
