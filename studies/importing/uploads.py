@@ -18,9 +18,10 @@ class StaffUploads(TemporaryFileUploadHandler):
     def handle_raw_input(
         self, input_data: Any, META: dict, content_length: int, boundary: bytes, encoding: str | None = None
     ) -> None:
-        small = content_length <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         # Who sends it is asked only where it matters: participants' pages never look at the desk's sessions.
-        limit = settings.UPLOAD_MAX_BYTES if not small and self._staff else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if content_length > min(limit, settings.UPLOAD_MAX_BYTES) and self._staff:
+            limit = settings.UPLOAD_MAX_BYTES
         if content_length > limit:
             raise RequestDataTooBig(f"A request of {content_length:,} bytes is larger than {limit:,}.")
 
