@@ -55,7 +55,7 @@ def test_somebody_withdraws_from_the_middle_of_a_study(browse, script):
     look(page, "withdrawn")
     assert Participant.objects.get().withdrawn_at
     if script:
-        assert remembered(page) == []
+        page.wait_for_function("Object.keys(localStorage).length === 0")
         assert kept(page) == []
     page.goto(f"/s/{study.link}/withdraw/")
     look(page, "code")

@@ -44,7 +44,8 @@ class Crowd:
 
     def fill(self) -> None:
         """People come until every panel is full; after everybody who left a while passes."""
-        most = 4 * self.study.slots.count()
+        # Far more than chance needs: half of them may leave at every page.
+        most = 50 + 40 * self.study.slots.count()
         for _ in range(most):
             if not Slot.objects.filter(study=self.study, filled=False).exists():
                 return
