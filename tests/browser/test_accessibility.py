@@ -95,7 +95,7 @@ def nothing_here(page, study) -> None:
 PAGES = {
     "consent": consent,
     "questions": follow("I agree", ".questions"),
-    "instructions": follow("Go on", ".example"),
+    "instructions": follow("Go on", "section.example"),
     "practice": follow("Begin", "form.painted"),
     "feedback": answered,
     "trial": follow("Go on", "form.painted"),
@@ -158,7 +158,7 @@ def looked_at(page) -> list[str]:
     """What is wrong with a page on a phone and on a desk, by day and by night, and enlarged."""
     found = []
     for scheme, width in product(("light", "dark"), (390, 1280)):
-        page.emulate_media(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.set_viewport_size({"width": width, "height": 844})
         found += [f"{scheme}, {width} wide: {fault}" for fault in axe(page)]
     # 1280 pixels enlarged to 200 % are 640 wide, to 400 % 320.
@@ -217,7 +217,7 @@ def test_a_session_with_everything_in_it_is_done_by_tab_and_enter_alone(browse, 
     lifecycle.open_study(study)
     page = browse()
     consent(page, study)
-    for there in ("form", ".questions", ".example", "form.painted", ".verdict", "form.painted", "textarea"):
+    for there in ("form", ".questions", "section.example", "form.painted", ".verdict", "form.painted", "textarea"):
         page.locator(there).first.wait_for()
         press_by_tab(page, "button:is(.actions *, [data-key])")
     page.locator("#code").wait_for()

@@ -50,7 +50,7 @@ def answered(study: Study, people: int) -> None:
 
 
 def dark(page, on: bool) -> None:
-    page.emulate_media(color_scheme="dark" if on else "light")
+    page.emulate_media(color_scheme="dark" if on else "light", reduced_motion="reduce")
     page.evaluate("(on) => document.documentElement.classList.toggle('dark', on)", on)
 
 
