@@ -342,7 +342,10 @@ def _checked_data(
     masks: Any, scores: Any, n_features: int, kernel_width: float, kernel: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Masks and scores in float64, and the weight of each row."""
-    design, response = as_numbers("masks", masks), as_numbers("scores", scores)
+    # In one layout, whatever they come in: sums are taken in its order, to the last digit.
+    design, response = (
+        np.ascontiguousarray(as_numbers(name, given)) for name, given in (("masks", masks), ("scores", scores))
+    )
     if design.ndim != 2 or not design.size or not np.isin(design, (0, 1)).all():
         raise MethodError(f"masks must be [n, d] of 0 and 1 with n and d at least 1, not {list(design.shape)}")
     if response.shape != (len(design),):

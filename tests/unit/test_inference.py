@@ -143,7 +143,10 @@ def test_on_a_cpu_convolutions_are_packed_and_rectify_what_nobody_else_reads():
     modules = called(tuned(Rectified(), torch.float32))
     kinds = [module.then if isinstance(module, PackedConvolution) else type(module).__name__ for module in modules]
     assert kinds == ["relu", "none", "ReLU", "relu", "none", "Conv2d", "relu"]
-    assert not any(isinstance(module, nn.Conv2d) for module in called(tuned(models.resnet18(), torch.bfloat16)))
+    # In bfloat16 where the processor has instructions for it; elsewhere they stay as they are.
+    packed = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    left = [module for module in called(tuned(models.resnet18(), torch.bfloat16)) if isinstance(module, nn.Conv2d)]
+    assert len(left) == (0 if packed else 20)
     assert not any(isinstance(module, PackedConvolution) for module in called(tuned(Rectified(), torch.float64)))
 
 
