@@ -12,6 +12,7 @@ import pytest
 
 from tests import reachable
 from tests.services.counting import harm
+from tests.services.looping import finished
 from tests.services.serving import Server
 from tests.services.throng import Habits, Throng
 
@@ -28,7 +29,7 @@ def served(installation, tmp_path, *options: str, **serving):
 
 
 def go(throng: Throng) -> dict:
-    asyncio.run(throng.run())
+    finished(throng.run())
     return {
         **harm(throng.installation, throng.ledger, full=True),
         **({"errors": e} if (e := throng.ledger.errors) else {}),

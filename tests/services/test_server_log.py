@@ -1,12 +1,12 @@
 """What the production server writes while people take part, its access log turned on: no line opens anybody's page."""
 
-import asyncio
 import json
 from random import Random
 
 import pytest
 
 from tests.services.conftest import installed
+from tests.services.looping import finished
 from tests.services.serving import Server
 from tests.services.walking import Ledger, Walker
 
@@ -19,7 +19,7 @@ def test_the_access_log_of_the_server_holds_no_token(layout, tmp_path):
         link = installation.run("-m", "tests.services.opening", "--stimuli", "3", "--each", "3").stdout.strip()
         logged = {"GUNICORN_CMD_ARGS": "--access-logfile -", "LOG_FORMAT": layout}
         with Server({**installation.environment, **logged}, tmp_path / "log", workers=1) as server:
-            token = asyncio.run(take_part(server.port, link))
+            token = finished(take_part(server.port, link))
         said = (tmp_path / "log").read_text()
     assert len(token) == 22
     assert token not in said
