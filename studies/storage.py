@@ -13,6 +13,8 @@ from pathlib import Path
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, default_storage
 
+from studies.errors import one_line
+
 #: A file waits for the disk or the network, not for the processor: several at a time share the waiting.
 WRITERS = 8
 
@@ -129,7 +131,7 @@ def _as_os_errors():
     except OSError:
         raise
     except Exception as error:
-        raise OSError(f"the storage fails: {' '.join(str(error).split())}") from error
+        raise OSError(f"the storage fails: {one_line(error)}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import IO
 
 from django.conf import settings
 
-from studies.errors import StudyError
+from studies.errors import StudyError, one_line
 
 from .found import LABELS, FileRefused, Found, check_count, check_totals, name_problem, passed_over, size_problem
 
@@ -158,4 +158,4 @@ def _central_directory(file: IO[bytes]) -> bytes:
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error)[:200]

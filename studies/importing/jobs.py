@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from studies import audit, catalogue, storage
 from studies.audit import What
-from studies.errors import StudyError
+from studies.errors import StudyError, one_line
 from studies.models import Classifier, ImageSet, Import, ImportedFile
 from studies.workbench import checking, doorbell, execution
 
@@ -160,7 +160,7 @@ def bring_in(run_id: int) -> None:
     except StudyError as error:
         _refuse(run, str(error))
     except (DatabaseError, OSError, MemoryError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         _give_back(run, f"interrupted, and tried again every minute: {reason}")
         raise
     except Exception as error:

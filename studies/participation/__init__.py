@@ -21,7 +21,6 @@ from .answering import (
     progress,
     start,
     tell_background,
-    upcoming_trial,
 )
 from .enrolling import current_consent, enrol, find, has_room, new_token, token_hash
 from .excluding import exclude
@@ -55,6 +54,5 @@ __all__ = [
     "start",
     "tell_background",
     "token_hash",
-    "upcoming_trial",
     "withdraw",
 ]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -83,12 +83,6 @@ def _arrive(participant: Participant) -> Standing:
 def current_trial(participant: Participant) -> Trial | None:
     """The trial this participant is at; None when they are done, or the study gives out nothing more."""
     return _arrive(participant).shown
-
-
-def upcoming_trial(participant: Participant) -> Trial | None:
-    """The trial kept ready after the current one, so that its picture can be loaded ahead."""
-    ready = stand(participant).ready
-    return ready[0] if ready else None
 
 
 def progress(participant: Participant) -> tuple[int, int]:
@@ -204,8 +198,8 @@ def _earlier(person: Participant, trial_id: int) -> Trial:
 
 def _store(trial: Trial, value: str, measured: Measured, exclusion_of) -> None:
     trial.answer, trial.answered_at = value, timezone.now()
-    for name in ("response_ms", "away_ms", "hidden_count", "blur_count"):
-        setattr(trial, name, getattr(measured, name))
+    for name, measure in asdict(measured).items():
+        setattr(trial, name, measure)
     if trial.role == Role.MAIN:
         server_ms = round((trial.answered_at - trial.presented_at).total_seconds() * 1000)
         # Excluded while this was on their screen.
@@ -216,9 +210,8 @@ def _store(trial: Trial, value: str, measured: Measured, exclusion_of) -> None:
             Slot.objects.filter(holder=trial, filled=False).update(holder=None, leased_until=None)
     else:
         trial.correct = value == trial.stimulus.truth["expected"]
-    stored = ["answer", "answered_at", "response_ms", "away_ms", "hidden_count", "blur_count"]
-    values = {name: getattr(trial, name) for name in [*stored, "counted", "exclusion", "correct"]}
-    if not Trial.objects.filter(pk=trial.pk, answered_at=None).update(**values):
+    values = {name: getattr(trial, name) for name in ("answer", "answered_at", "counted", "exclusion", "correct")}
+    if not Trial.objects.filter(pk=trial.pk, answered_at=None).update(**values, **asdict(measured)):
         raise Conflict
 
 

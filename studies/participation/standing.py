@@ -111,7 +111,7 @@ def stand(person: Participant) -> Standing:
     for role, condition, n, answered, wrong, position in queries.counts(person):
         tally.position = max(tally.position, position)
         if role == Role.PRACTICE:
-            tally.practice, tally.practised = n, answered
+            tally.practice, tally.practised = tally.practice + n, tally.practised + answered
         else:
             tally.answered += answered
             if role == Role.GOLD:

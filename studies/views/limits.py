@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from studies.addresses import place_of
+from studies.errors import one_line
 from studies.models import Study
 
 from .pages import notice
@@ -34,7 +35,7 @@ def too_often(what: str, who: str | None, limit: int) -> bool:
         cache.add(key, 0, timeout=2 * MINUTE)
         return cache.incr(key) > limit
     except Exception as error:  # each cache raises errors of its client's own
-        log.warning("requests are not counted, the cache cannot be reached: %s", " ".join(str(error).split()))
+        log.warning("requests are not counted, the cache cannot be reached: %s", one_line(error))
         return False
 
 

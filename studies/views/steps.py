@@ -1,17 +1,18 @@
 """The pages of a session, each with the form that leads on from it."""
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import quote
 
 from django.core import signing
 from django.core.cache import cache
-from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
 from studies import participation, protocols
+from studies.errors import one_line
 from studies.models import Participant, Role, Study, Trial
 from studies.participation import Standing
 from studies.protocols.session import BackgroundForm
@@ -154,13 +155,16 @@ def _label(choices: tuple[protocols.Choice, ...], value: str) -> str:
 
 def _minutes(study: Study, trials: int) -> int | None:
     """How long people usually need for so many trials, in whole minutes; None while too few have answered."""
+    key = f"pace:{study.link}"
     try:
-        seconds = cache.get_or_set(f"pace:{study.link}", lambda: _pace(study) or 0, PACE_SECONDS)
-    except DatabaseError:
-        raise
+        seconds = cache.get(key)
     except Exception as error:  # each cache raises errors of its client's own
-        log.warning("how long people need is not told, the cache cannot be reached: %s", " ".join(str(error).split()))
+        log.warning("how long people need is not told, the cache cannot be reached: %s", one_line(error))
         return None
+    if seconds is None:
+        seconds = _pace(study) or 0
+        with suppress(Exception):  # nothing is lost but asking again
+            cache.set(key, seconds, PACE_SECONDS)
     return max(1, round(trials * seconds / 60)) if seconds and trials > 0 else None
 
 

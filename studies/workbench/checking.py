@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from studies import audit
+from studies.errors import one_line
 from studies.models import Artifact, Check, Classifier, Image, Mistake
 
 from . import doorbell, execution, kinds
@@ -65,7 +66,7 @@ def look(check_id: int) -> None:
             _write(check)
             return
     except execution.OUTAGES as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         _release(check, problem=f"interrupted, and tried again every minute: {reason}")
         raise
     except Exception as error:

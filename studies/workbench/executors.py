@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from studies.errors import StudyError
+from studies.errors import StudyError, one_line
 from studies.models import Artifact, Study
 
 from . import doorbell, execution
@@ -47,7 +47,7 @@ class Foreground:
             try:
                 execution.work_off(ids, only_wanted=self._study is not None, progress=count)
             except execution.OUTAGES as error:
-                reason = " ".join(str(error).split()) or type(error).__name__
+                reason = one_line(error)
                 raise StudyError(f"interrupted, and nothing is lost: {reason}") from error
             undone = Artifact.objects.filter(
                 pk__in=ids, state__in=[Artifact.State.PENDING, Artifact.State.RUNNING]

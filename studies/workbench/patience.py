@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
+from studies.errors import one_line
+
 log = logging.getLogger(__name__)
 
 #: Seconds between tries; half a minute in all.
@@ -23,7 +25,7 @@ def patiently(write: Callable[[], T]) -> T:
         except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block:
                 raise
-            log.warning("the database fails (%s); trying again", " ".join(str(error).split()))
+            log.warning("the database fails (%s); trying again", one_line(error))
             connection.close()
             time.sleep(pause)
     return write()

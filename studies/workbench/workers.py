@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.db.models import Exists, OuterRef
 
+from studies.errors import one_line
 from studies.models import Artifact, Study
 
 from . import doorbell, execution
@@ -63,7 +64,7 @@ def _complete_studies():
 
 def _tell(ids: Sequence[int], error: BaseException) -> None:
     """Say on the study's page why nothing moves."""
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = one_line(error)
     waiting = Study.objects.filter(state=Study.State.PREPARING, artifacts__in=ids)
     try:
         Study.objects.filter(pk__in=list(waiting.values_list("pk", flat=True).distinct())).update(

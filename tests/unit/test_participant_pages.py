@@ -54,7 +54,7 @@ def test_each_choice_is_a_button_with_its_key(visitor):
 
 def test_the_next_picture_is_named_for_loading_ahead(visitor):
     visitor.begin()
-    upcoming = participation.upcoming_trial(visitor.participant)
+    upcoming = participation.arrive(visitor.participant).ready[0]
     (form,) = lxml.html.fromstring(visitor.get().content).forms
     assert form.get("data-ahead") == reverse("studies:picture", args=[upcoming.stimulus.shown["picture"]["file"]])
 

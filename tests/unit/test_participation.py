@@ -115,7 +115,7 @@ def test_a_late_answer_counts_while_another_slot_of_its_stimulus_is_free():
 def test_a_picture_kept_ready_and_lost_is_never_shown():
     study = open_study(2, 1)
     slow = come(study)
-    shown, ready = now_at(slow), participation.upcoming_trial(slow)
+    shown, ready = now_at(slow), participation.arrive(Participant.objects.get(pk=slow.pk)).ready[0]
     lease_runs_out(ready)
     quick = come(study)
     participation.answer(quick, now_at(quick).pk, "yes")
