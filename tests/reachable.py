@@ -8,6 +8,8 @@ import pytest
 
 POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("TEST_BROKER_URL", "redis://127.0.0.1:6379/15")
+#: Which of the processes that share the tests this is: 0, 1, …
+PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 CHROMIUM = os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium")
 
 
@@ -36,13 +38,16 @@ def database_url(name: str) -> str:
 
 
 def redis_url() -> str:
+    """A Redis database of this process's own: tests empty it, and their workers take whatever lies in it."""
     import redis
 
+    given = urlsplit(REDIS)
+    own = given._replace(path=f"/{int(given.path.strip('/') or 0) - PROCESS}").geturl()
     try:
-        redis.Redis.from_url(REDIS, socket_connect_timeout=3).ping()
+        redis.Redis.from_url(own, socket_connect_timeout=3).ping()
     except redis.RedisError as error:
         missing(f"no Redis ({error})", "Install redis-server and start it, or set TEST_BROKER_URL.")
-    return REDIS
+    return own
 
 
 def gettext() -> None:

@@ -45,10 +45,10 @@ def test_leaving_the_window_is_counted_for_the_page_it_happened_on(browse):
     page.bring_to_front()
     elsewhere = page.context.new_page()
     elsewhere.bring_to_front()
-    page.wait_for_function("!document.hasFocus()")
+    page.wait_for_function("() => !document.hasFocus()")
     page.wait_for_timeout(400)
     page.bring_to_front()
-    page.wait_for_function("document.hasFocus()")
+    page.wait_for_function("() => document.hasFocus()")
     first = sent(page, "y")
     assert first["blur_count"] == 1
     assert 390 <= first["away_ms"] <= first["response_ms"]
