@@ -183,6 +183,9 @@ TABLE: dict[str, Row] = {
     f"{AT}add/design/": Row(
         RESEARCHERS | ROOT, RESEARCHERS | ROOT, query=FIRST_STEP, data=DESIGN | CLASSIFIER, writes=True
     ),
+    f"{AT}add/consequences/": Row(
+        REFUSED, RESEARCHERS | ROOT, query="?protocol=rectified_labeling", data=DESIGN | CLASSIFIER
+    ),
     f"{AT}plan/": Row(STUDIES, STUDIES),
     f"{AT}<path:object_id>/change/": Row(
         Access.RESULTS, Access.EDIT, "study", data={"title": "Changed", "consent_text": "Changed"}, writes=True
@@ -190,6 +193,7 @@ TABLE: dict[str, Row] = {
     f"{AT}<path:object_id>/delete/": Row(Access.OWN, Access.OWN, "study", data={"post": "yes"}, writes=True),
     f"{AT}<path:object_id>/history/": _read_only("study by another way", Access.RESULTS),
     f"{AT}<int:pk>/design/": Row(Access.EDIT, Access.EDIT, "study", data=DESIGN | CLASSIFIER, writes=True),
+    f"{AT}<int:pk>/consequences/": Row(REFUSED, Access.EDIT, "study", data=DESIGN | CLASSIFIER),
     f"{AT}<int:pk>/people/": Row(
         Access.RESULTS, Access.OWN, "study", data={"username": "una", "may": "results"}, writes=True
     ),
