@@ -169,6 +169,7 @@ class ClassAssignment(Protocol):
                 "rounds": "the number of rounds is yours",
                 "answers_per_stimulus": "how many people answered a round is yours",
                 "names": "the paper does not say what the groups were called",
+                "roles": "the paper does not say whether they were told apart",
             },
         ),
     )
