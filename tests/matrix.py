@@ -129,6 +129,7 @@ TABLE: dict[str, Row] = {
     "admin/logout/": Row(REFUSED, STAFF),
     "admin/": Row(STAFF, STAFF),
     "admin/search/": Row(STAFF, STAFF, query="?s=stud&extended=1"),
+    "admin/docs/<path:page>": Row(STAFF, STAFF, "docs"),
     "admin/account/": Row(STAFF, REFUSED),
     "admin/account/second-factor/": Row(STAFF, STAFF),
     "admin/account/second-factor/off/": Row(REFUSED, STAFF),
@@ -206,6 +207,7 @@ TABLE: dict[str, Row] = {
         Access.EDIT, Access.EDIT, "study", data={"title": "Again", "slug": "again"}, writes=True
     ),
     f"{AT}<int:pk>/running/": _read_only("study", Access.RESULTS, state="open"),
+    f"{AT}<int:pk>/running/charts/": _read_only("study", Access.RESULTS, state="open"),
     f"{AT}<int:pk>/participants/": _read_only("study", Access.RESULTS, state="open"),
     f"{AT}<int:pk>/exclude/": Row(
         Access.EDIT,
@@ -255,6 +257,7 @@ def address(route: str, what: str) -> str:
         "<uuid:link>",
         "<str:token>",
         "<path:name>",
+        "<path:page>",
         "^(?P<app_label>auth|studies)/$",
         "(?P<url>.*)$",
     ):

@@ -175,6 +175,7 @@ class StudyAdmin(Findable, ModelAdmin):
             at("plan/", planning.plan, "plan"),
             at("<int:pk>/duplicate/", duplicating.duplicate, "duplicate"),
             at("<int:pk>/running/", running.running, "running"),
+            at("<int:pk>/running/charts/", running.charts, "charts"),
             at("<int:pk>/participants/", running.participants, "participants"),
             at("<int:pk>/exclude/", running.exclude, "exclude"),
             at("<int:pk>/preview/", preview.preview, "preview"),

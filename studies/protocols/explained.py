@@ -66,4 +66,4 @@ def about(form_class: type, name: str) -> Setting:
     for kind in form_class.__mro__:
         if found := vars(kind).get("about", {}).get(name):
             return found
-    return Setting("texts")
+    return Setting("pictures")

@@ -238,7 +238,7 @@ def test_the_form_shows_each_setting_once_in_groups_with_default_and_source(key,
     titles = [legend.text_content() for legend in page.xpath("//fieldset/legend")]
     assert titles == [group.title for group in GROUPS.values() if group.title in titles]
     words = " ".join(page.text_content().split())
-    assert "Default: 5, people for each stimulus." in words
+    assert "Default: 5 (people for each stimulus)." in words
     assert "Source: Stock & Cissé 2018" in words
     # Every description a field refers to is on the page.
     named = {one for ids in page.xpath("//@aria-describedby") for one in ids.split()}
