@@ -94,8 +94,11 @@ def large_study(n_stimuli: int = 50_000, panel: int = 2, classifier: Classifier 
     link = Study.artifacts.through
     link.objects.bulk_create((link(study_id=study.pk, artifact_id=one.pk) for one in made), batch_size=2000)
     study.state, study.prepared_at = Study.State.READY, timezone.now()
-    # What preparing found is as long whatever the size of a study.
-    study.preparation = made_up_study("adversarial_trials").preparation
+    # What preparing found is as long whatever the size of a study; its counts are the study's.
+    pairs = n_stimuli // 2
+    counts = {"images": 4 * pairs, "errors": pairs, "attacked": 3 * pairs, "flipped": pairs, "flipped_exactly": pairs}
+    counts |= {"surviving_display": pairs, "adversarial_errors": 2 * pairs, "drawn": pairs, "shown": pairs}
+    study.preparation = made_up_study("adversarial_trials").preparation | counts
     study.save()
     lifecycle.open_study(study)
     _answer(study, n_stimuli)
@@ -130,8 +133,9 @@ def _file(study: Study, what: str, n: int) -> str:
 
 def _stimulus(study: Study, condition: Condition, n: int) -> Stimulus:
     shown = {"picture": {"file": _file(study, "attack", n), "width": 224, "height": 224}, "ask": "saxophone"}
-    label = ("accordion", "saxophone", "grand_piano")[n % 3]
-    truth = {"image": f"{label}/{n:05}.png", "label": label, "true_label": "accordion", "flip_step": n % 7}
+    # One image in both conditions.
+    label = ("accordion", "saxophone", "grand_piano")[n // 2 % 3]
+    truth = {"image": f"{label}/{n // 2:05}.png", "label": label, "true_label": "accordion", "flip_step": n % 7}
     truth |= {"fools_exactly": n % 2 == 0, "r2": n % 1000 / 1000, "n_positive": n % 40, "condition": condition.key}
     return Stimulus(
         study=study,
