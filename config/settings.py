@@ -48,6 +48,7 @@ else:
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.secret_key(DATA_DIR, required=not EMBEDDED)
 SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+DOCS_URL = env.text("DOCS_URL").rstrip("/")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 HTTPS = SITE_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if HTTPS else []

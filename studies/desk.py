@@ -83,6 +83,11 @@ class Desk(UnfoldAdminSite):
 
         return update_wrapper(guarded, inner)
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        from studies.admin import help
+
+        return super().each_context(request) | {"help_link": help.link(request)}
+
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The theme's, of which one page is all there is; it knows no answer to a page that is not there."""
         request.GET = request.GET.copy()
@@ -91,7 +96,10 @@ class Desk(UnfoldAdminSite):
 
     def extra_urls(self) -> list:
         # Loaded here: the pages need the site to be there.
-        from studies.admin import account
+        from studies.admin import account, help
+
+        def read(request: HttpRequest, page: str) -> HttpResponse:
+            return help.read(self, request, page)
 
         def at(route: str, page: Any, name: str, *methods: str) -> Any:
             @require_http_methods(methods)
@@ -102,6 +110,7 @@ class Desk(UnfoldAdminSite):
             return path(route, self.admin_view(view), name=name)
 
         return [
+            path("docs/<path:page>", self.admin_view(read), name="help"),
             at("account/", account.account, "account", "GET", "HEAD"),
             at("account/second-factor/", account.set_up, "second_factor", "GET", "HEAD", "POST"),
             at("account/second-factor/off/", account.turn_off, "second_factor_off", "POST"),

@@ -153,6 +153,7 @@ class World:
             "content": f"{ContentType.objects.get_for_model(Study).pk}/{self.studies['ada'].pk}",
             "app": "studies",
             "anything": "no-such-page",
+            "docs": "index.html",
             "account": self.account.pk,
             "group": self.group.pk,
             "imageset": image_set.pk,

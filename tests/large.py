@@ -1,24 +1,89 @@
-"""A study with very many rows, written directly: what the desk's pages have to be fast with."""
+"""A study with very many rows and what it is made of, written directly: what the desk's pages have to be fast with."""
 
 from datetime import timedelta
 
 from django.db.models import OuterRef, Subquery
-from django.urls import reverse
 from django.utils import timezone
 
-from studies import lifecycle, participation
-from studies.models import Artifact, Condition, Participant, Role, Stimulus, Study, Trial
+from studies import lifecycle, participation, storage
+from studies.models import (
+    Artifact,
+    Check,
+    Classifier,
+    Condition,
+    Event,
+    Image,
+    Import,
+    ImportedFile,
+    Mistake,
+    Participant,
+    Role,
+    Stimulus,
+    Study,
+    Trial,
+)
 from studies.workbench.recipes import digest
 from tests.bench import made_up_study
-from tests.factories import make_classifier, make_image_set
+from tests.factories import make_classifier, make_image_set, make_picture
 
 CONDITIONS = ("whole", "explanation")
 PEOPLE_FOR_EACH = 100
+#: As in ImageNet's validation set; at most so many classes.
+IMAGES_OF_A_CLASS, MOST_CLASSES = 50, 1000
 
 
-def large_study(n_stimuli: int = 50_000, panel: int = 2) -> Study:
+def large_classifier(n_images: int = 50_000) -> Classifier:
+    """A classifier of so many images, one in five of which it gets wrong; checked, and brought in with a report."""
+    n_classes = min(MOST_CLASSES, max(3, n_images // IMAGES_OF_A_CLASS))
+    image_set = make_image_set(classes=tuple(f"class-{n:03}" for n in range(n_classes)), n_images=0)
+    # The photographs share a file: only their rows have to be many.
+    file = storage.store("images", make_picture(1), ".png")
+    images = Image.objects.bulk_create(
+        (
+            Image(
+                image_set=image_set,
+                label=n % n_classes,
+                path=f"class-{n % n_classes:03}/{n:05}.png",
+                sha256=digest([image_set.name, n]),
+                file=file,
+                width=32,
+                height=32,
+            )
+            for n in range(n_images)
+        ),
+        batch_size=2000,
+    )
+    classifier = make_classifier(image_set)
+    wrong = images[::5]
+    pairs = [[label, label, 4 * n_images // (5 * n_classes)] for label in range(n_classes)]
+    pairs += [[label, (label + 1) % n_classes, len(wrong) // n_classes] for label in range(n_classes)]
+    result = {"images": n_images, "failed": 0, "right": n_images - len(wrong), "among_five": n_images - len(wrong) // 2}
+    result |= {"accuracy": 0.8, "low": 0.79, "high": 0.81, "pairs": pairs}
+    check = Check.objects.create(classifier=classifier, state=Check.State.DONE, result=result)
+    Mistake.objects.bulk_create(
+        (
+            Mistake(checked=check, image=one, label=one.label, predicted=(one.label + 1) % n_classes, probability=0.9)
+            for one in wrong
+        ),
+        batch_size=2000,
+    )
+    source = {"upload": "uploads/none.zip", "called": "none.zip"}
+    run = Import.objects.create(
+        kind=Import.Kind.IMAGES, name=image_set.name, source=source, state=Import.State.REVIEW, total=n_images
+    )
+    ImportedFile.objects.bulk_create(
+        (
+            ImportedFile(run=run, number=n, path=one.path, label="a class", refused="" if n % 5 else "too small")
+            for n, one in enumerate(images)
+        ),
+        batch_size=2000,
+    )
+    return classifier
+
+
+def large_study(n_stimuli: int = 50_000, panel: int = 2, classifier: Classifier | None = None) -> Study:
     """An open study of attacked images, the first slot of each filled, with the artifacts of each stimulus."""
-    classifier = make_classifier(make_image_set(n_images=6))
+    classifier = classifier or make_classifier(make_image_set(n_images=6))
     design = {"classifier": classifier.name, "answers_per_stimulus": panel, "threshold": 1}
     study = lifecycle.create_study(slug=f"large-{classifier.pk}", protocol="adversarial_trials", design=design)
     conditions = [Condition.objects.create(study=study, key=key) for key in CONDITIONS]
@@ -29,36 +94,36 @@ def large_study(n_stimuli: int = 50_000, panel: int = 2) -> Study:
     link = Study.artifacts.through
     link.objects.bulk_create((link(study_id=study.pk, artifact_id=one.pk) for one in made), batch_size=2000)
     study.state, study.prepared_at = Study.State.READY, timezone.now()
-    # What preparing found is as long whatever the size of a study.
-    study.preparation = made_up_study("adversarial_trials").preparation
+    # What preparing found is as long whatever the size of a study; its counts are the study's.
+    pairs = n_stimuli // 2
+    counts = {"images": 4 * pairs, "errors": pairs, "attacked": 3 * pairs, "flipped": pairs, "flipped_exactly": pairs}
+    counts |= {"surviving_display": pairs, "adversarial_errors": 2 * pairs, "drawn": pairs, "shown": pairs}
+    study.preparation = made_up_study("adversarial_trials").preparation | counts
     study.save()
     lifecycle.open_study(study)
     _answer(study, n_stimuli)
+    Event.objects.bulk_create(
+        (
+            Event(study=study, slug=study.slug, at=timezone.now(), who="ada", what=Event.What.TEXTS, details={"n": n})
+            for n in range(n_stimuli // 50)
+        ),
+        batch_size=2000,
+    )
     return study
 
 
-def pages(study: Study) -> dict[str, str]:
-    """The desk's pages by name, those of this study among them."""
-
-    def at(name: str, query: str = "") -> str:
-        return reverse(f"admin:studies_study_{name}", args=[study.pk]) + query
-
-    last = study.stimuli.order_by("-number").first().number
-    return {
-        "start": reverse("admin:index"),
-        "list": reverse("admin:studies_study_changelist"),
-        "study": at("change"),
-        "preview": at("preview"),
-        "preview of a trial": at("preview", f"?number={last}"),
-        "stimuli": at("stimuli"),
-        "stimuli, last page": at("stimuli", "?p=100000"),
-        "stimuli, filtered": at("stimuli", "?label=saxophone&r2_from=0.5&flip_step_to=3"),
-        "stimulus": at("stimulus", f"?number={last}"),
-        "running": at("running"),
-        "participants": at("participants"),
-        "people": at("people"),
-        "history": at("history"),
-    }
+def prepared_like(study: Study) -> Study:
+    """A study of as many stimuli that was never open."""
+    copy, made = Study.objects.get_or_create(
+        slug=f"{study.slug}-prepared",
+        defaults={name: getattr(study, name) for name in ("title", "protocol", "design", "preparation")}
+        | {"state": Study.State.READY, "protocol_version": study.protocol_version},
+    )
+    if made:
+        condition = Condition.objects.create(study=copy, key=CONDITIONS[0])
+        n_stimuli = study.stimuli.count()
+        Stimulus.objects.bulk_create((_stimulus(copy, condition, n) for n in range(n_stimuli)), batch_size=2000)
+    return copy
 
 
 def _file(study: Study, what: str, n: int) -> str:
@@ -68,8 +133,9 @@ def _file(study: Study, what: str, n: int) -> str:
 
 def _stimulus(study: Study, condition: Condition, n: int) -> Stimulus:
     shown = {"picture": {"file": _file(study, "attack", n), "width": 224, "height": 224}, "ask": "saxophone"}
-    label = ("accordion", "saxophone", "grand_piano")[n % 3]
-    truth = {"image": f"{label}/{n:05}.png", "label": label, "true_label": "accordion", "flip_step": n % 7}
+    # One image in both conditions.
+    label = ("accordion", "saxophone", "grand_piano")[n // 2 % 3]
+    truth = {"image": f"{label}/{n // 2:05}.png", "label": label, "true_label": "accordion", "flip_step": n % 7}
     truth |= {"fools_exactly": n % 2 == 0, "r2": n % 1000 / 1000, "n_positive": n % 40, "condition": condition.key}
     return Stimulus(
         study=study,

@@ -129,6 +129,7 @@ TABLE: dict[str, Row] = {
     "admin/logout/": Row(REFUSED, STAFF),
     "admin/": Row(STAFF, STAFF),
     "admin/search/": Row(STAFF, STAFF, query="?s=stud&extended=1"),
+    "admin/docs/<path:page>": Row(STAFF, STAFF, "docs"),
     "admin/account/": Row(STAFF, REFUSED),
     "admin/account/second-factor/": Row(STAFF, STAFF),
     "admin/account/second-factor/off/": Row(REFUSED, STAFF),
@@ -183,6 +184,9 @@ TABLE: dict[str, Row] = {
     f"{AT}add/design/": Row(
         RESEARCHERS | ROOT, RESEARCHERS | ROOT, query=FIRST_STEP, data=DESIGN | CLASSIFIER, writes=True
     ),
+    f"{AT}add/consequences/": Row(
+        REFUSED, RESEARCHERS | ROOT, query="?protocol=rectified_labeling", data=DESIGN | CLASSIFIER
+    ),
     f"{AT}plan/": Row(STUDIES, STUDIES),
     f"{AT}<path:object_id>/change/": Row(
         Access.RESULTS, Access.EDIT, "study", data={"title": "Changed", "consent_text": "Changed"}, writes=True
@@ -190,6 +194,7 @@ TABLE: dict[str, Row] = {
     f"{AT}<path:object_id>/delete/": Row(Access.OWN, Access.OWN, "study", data={"post": "yes"}, writes=True),
     f"{AT}<path:object_id>/history/": _read_only("study by another way", Access.RESULTS),
     f"{AT}<int:pk>/design/": Row(Access.EDIT, Access.EDIT, "study", data=DESIGN | CLASSIFIER, writes=True),
+    f"{AT}<int:pk>/consequences/": Row(REFUSED, Access.EDIT, "study", data=DESIGN | CLASSIFIER),
     f"{AT}<int:pk>/people/": Row(
         Access.RESULTS, Access.OWN, "study", data={"username": "una", "may": "results"}, writes=True
     ),
@@ -202,6 +207,7 @@ TABLE: dict[str, Row] = {
         Access.EDIT, Access.EDIT, "study", data={"title": "Again", "slug": "again"}, writes=True
     ),
     f"{AT}<int:pk>/running/": _read_only("study", Access.RESULTS, state="open"),
+    f"{AT}<int:pk>/running/charts/": _read_only("study", Access.RESULTS, state="open"),
     f"{AT}<int:pk>/participants/": _read_only("study", Access.RESULTS, state="open"),
     f"{AT}<int:pk>/exclude/": Row(
         Access.EDIT,
@@ -251,6 +257,7 @@ def address(route: str, what: str) -> str:
         "<uuid:link>",
         "<str:token>",
         "<path:name>",
+        "<path:page>",
         "^(?P<app_label>auth|studies)/$",
         "(?P<url>.*)$",
     ):

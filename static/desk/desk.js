@@ -31,17 +31,20 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 
 // A part with data-renew is asked for again every so many seconds, while somebody looks at it and the box named by
-// data-renew-if is ticked. Nothing is renewed under a keyboard focus, and an opened table stays open.
+// data-renew-if is ticked: from this page, or from the one that data-renew-from names, with data-renew-at-once also at
+// first. Nothing is renewed under a keyboard focus, and an opened table stays open.
 function renew(part) {
   const { id } = part;
   let busy = false;
-  const timer = setInterval(async () => {
+  const timer = setInterval(ask, 1000 * part.dataset.renew);
+
+  async function ask() {
     const here = document.getElementById(id);
     const wanted = document.getElementById(here.dataset.renewIf)?.checked ?? true;
     if (busy || document.hidden || !wanted || here.contains(document.activeElement)) return;
     busy = true;
     try {
-      const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const response = await fetch(here.dataset.renewFrom ?? location.href, { headers: { Accept: "text/html" } });
       const next = new DOMParser().parseFromString(await response.text(), "text/html").getElementById(id);
       // Logged out, or the server is away: what is there stays there.
       if (!response.ok || !next) return;
@@ -54,7 +57,9 @@ function renew(part) {
     } finally {
       busy = false;
     }
-  }, 1000 * part.dataset.renew);
+  }
+
+  if ("renewAtOnce" in part.dataset) ask();
 }
 
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-renew]").forEach(renew));

@@ -132,16 +132,13 @@ class ImageSetAdmin(CatalogueAdmin):
 
     def about(self, request: HttpRequest, row: ImageSet) -> dict[str, Any]:
         counted = row.images.order_by().values("label").annotate(n=Count("pk"), first=Min("sha256"))
-        counts = {line["label"]: line for line in counted}
-        largest = max((line["n"] for line in counts.values()), default=1)
+        # A class that a classifier has an output for may have no image here.
+        counts = {line["label"]: (line["n"], line["first"]) for line in counted}
+        largest = max((n for n, _ in counts.values()), default=1)
         classes = [
-            {
-                "row": one,
-                "n": counts[one.index]["n"],
-                "share": 100 * counts[one.index]["n"] / largest,
-                "thumbnail": thumbnail_url(counts[one.index]["first"]),
-            }
+            {"row": one, "n": n, "share": 100 * n / largest, "thumbnail": thumbnail_url(first) if first else ""}
             for one in row.classes.all()
+            for n, first in [counts.get(one.index, (0, ""))]
         ]
         titles = {one["row"].index: one["row"].title for one in classes}
         sizes = list(row.images.order_by().values("width", "height").annotate(n=Count("pk")).order_by("-n")[:4])

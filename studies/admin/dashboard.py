@@ -10,6 +10,7 @@ from studies import protocols
 from studies.models import Classifier, ImageSet, Study
 from studies.workbench import status
 
+from . import help
 from .attention import needs
 from .progress import counted, progress
 
@@ -42,6 +43,7 @@ def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     made of, and the first steps.
     """
     may = request.user.has_perm
+    context["tutorial"] = help.address("tutorial/first-study")
     context |= {"may_add": may("studies.add_study"), "sees_studies": may("studies.view_study")}
     if context["sees_studies"]:
         order = Case(*(When(state=state, then=Value(n)) for n, state in enumerate(ORDER)), output_field=IntegerField())

@@ -14,7 +14,10 @@ from studies import lifecycle, protocols
 from studies.catalogue import catalogue
 from studies.errors import StudyError
 from studies.models import Study
+from studies.protocols.explained import PAPER as PAPER_IS
 
+from . import consequences
+from .explaining import parts, starting
 from .pages import page, row, sentence
 
 if TYPE_CHECKING:
@@ -32,10 +35,21 @@ DRESSED = {
 }
 
 
+#: What a design is filled in from at first.
+DEFAULTS, PAPER = "defaults", "paper"
+
+
 class FirstStepForm(forms.ModelForm):
     """What a study is called, and what kind of study it is."""
 
     protocol = forms.ChoiceField(widget=forms.RadioSelect)
+    start = forms.ChoiceField(
+        widget=forms.RadioSelect,
+        required=False,
+        choices=[(DEFAULTS, "the defaults"), (PAPER, f"as in the paper, {PAPER_IS}")],
+        initial=DEFAULTS,
+        label="Fill in",
+    )
 
     class Meta:
         model = Study
@@ -65,6 +79,8 @@ def first_step(admin: "StudyAdmin", request: HttpRequest) -> HttpResponse:
     form = FirstStepForm(request.POST or None, initial={"protocol": _only(protocols.available()), **request.GET.dict()})
     if form.is_valid():
         query = {name: form.cleaned_data[name] for name in ("title", "slug", "protocol")}
+        if form.cleaned_data["start"] == PAPER:
+            query["start"] = PAPER
         return redirect(reverse("admin:studies_study_add_design", query=query))
     return page(admin, request, "admin/studies/study/add.html", title="Add a study", form=form)
 
@@ -77,25 +93,41 @@ def second_step(admin: "StudyAdmin", request: HttpRequest) -> HttpResponse:
     """The protocol's own form; a valid one makes the study."""
     if not admin.has_add_permission(request):
         raise PermissionDenied
-    first = FirstStepForm(request.GET)
+    query = request.GET.dict()
+    start_key = query.pop("start", DEFAULTS)
+    first = FirstStepForm(query)
     if not first.is_valid():
         for errors in first.errors.values():
             messages.error(request, errors[0])
         return redirect(reverse("admin:studies_study_add", query=request.GET))
     kind = protocols.get(first.cleaned_data["protocol"])
-    form = dressed(kind.form(request.POST if request.method == "POST" else None, catalogue=catalogue(request.user)))
-    if form.is_valid():
+    start = starting(kind, start_key)
+    data = request.POST if request.method == "POST" else None
+    form = dressed(kind.form(data, catalogue=catalogue(request.user), initial=dict(start.design) if start else None))
+    if form.is_valid() and consequences.WORK_OUT not in request.POST:
         try:
-            given = first.cleaned_data | {"design": _design(form)}
+            given = {name: first.cleaned_data[name] for name in ("title", "slug", "protocol")}
+            given |= {"design": _design(form)}
             study = lifecycle.create_study(**given, owner=request.user, actor=request.user)
         except StudyError as error:
             form.add_error(None, sentence(error))
         else:
             messages.success(request, f"{study.title} is a draft now. Prepare it next.")
             return redirect(admin.address(study))
-    back = reverse("admin:studies_study_add", query=request.GET)
-    context = {"form": form, "kind": kind, "study": first.cleaned_data, "back": back, "button": "Create the study"}
-    return page(admin, request, "admin/studies/study/design.html", title="Design", **context)
+
+    def from_(key: str) -> str:
+        return reverse("admin:studies_study_add_design", query=query | ({"start": key} if key != DEFAULTS else {}))
+
+    starts = [{"title": "the defaults", "address": from_(DEFAULTS), "here": start is None}]
+    starts += [{"title": one.title, "address": from_(one.key), "here": one is start} for one in kind.papers]
+    context = {
+        "study": first.cleaned_data,
+        "back": reverse("admin:studies_study_add", query=request.GET),
+        "button": "Create the study",
+        "starts": starts,
+        "worked_out_at": reverse("admin:studies_study_add_consequences", query={"protocol": kind.key}),
+    }
+    return _design_page(admin, request, kind, form, context, start=start)
 
 
 def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
@@ -107,7 +139,7 @@ def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRes
     kind = protocols.get(study.protocol)
     data = request.POST if request.method == "POST" else None
     form = dressed(kind.form(data, catalogue=catalogue(request.user), initial=study.design))
-    if form.is_valid():
+    if form.is_valid() and consequences.WORK_OUT not in request.POST:
         before = study.design
         try:
             lifecycle.change_design(study, _design(form), actor=request.user)
@@ -119,8 +151,31 @@ def change_design(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRes
             else:
                 messages.success(request, "The design is changed. Prepare the study before opening it.")
             return redirect(admin.address(study))
-    context = {"form": form, "kind": kind, "study": study, "original": study, "back": admin.address(study)}
-    return page(admin, request, "admin/studies/study/design.html", title="Design", button="Save the design", **context)
+    context = {
+        "study": study,
+        "original": study,
+        "back": admin.address(study),
+        "button": "Save the design",
+        "worked_out_at": admin.address(study, "consequences"),
+    }
+    return _design_page(admin, request, kind, form, context)
+
+
+def _design_page(
+    admin: "StudyAdmin",
+    request: HttpRequest,
+    kind: protocols.Protocol,
+    form: protocols.DesignForm,
+    context: dict[str, Any],
+    *,
+    start: protocols.AsInPaper | None = None,
+) -> HttpResponse:
+    """The form with what it comes to; a browser with scripts asks for that itself."""
+    context |= {"form": form, "kind": kind, "parts": parts(kind, form, start), "start": start}
+    context["prices"] = consequences.PriceForm(kind)
+    if request.method == "POST":
+        context |= consequences.told(request, kind, form, context.get("original"))
+    return page(admin, request, "admin/studies/study/design.html", title="Design", **context)
 
 
 def dressed(form: Form) -> Form:

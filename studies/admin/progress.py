@@ -6,7 +6,9 @@ from typing import Any
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from studies import protocols
 from studies.models import Participant, Role, Slot, Stimulus, Study
+from studies.reports.consequences import people_needed
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,13 @@ def counted(studies: QuerySet[Study]) -> QuerySet[Study]:
 
 def progress(study: Study) -> Progress:
     """Of a study from `counted`."""
-    panel = study.design["answers_per_stimulus"]
-    wanted = study.n_slots or study.n_stimuli * panel
-    each = min(study.design["trials_per_participant"], study.n_stimuli) or 1
+    wanted = study.n_slots or study.n_stimuli * study.design["answers_per_stimulus"]
+    kind = protocols.get(study.protocol)
     return Progress(
         stimuli=study.n_stimuli,
         wanted=wanted,
         answered=study.n_slots - study.n_free,
         participants=study.n_participants,
         finished=study.n_finished,
-        # Nobody answers a stimulus twice, so a panel is a lower bound whatever one person is shown.
-        people_needed=max(panel, -(-wanted // each)) if wanted else 0,
+        people_needed=people_needed(kind, study.design, study.n_stimuli, wanted=wanted) if wanted else 0,
     )

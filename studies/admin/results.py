@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
-from django.db.models import Max, Min
+from django.core.cache import cache
+from django.db.models import Count, Max, Min, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.safestring import mark_safe
@@ -14,6 +15,7 @@ from studies.protocols import Figure, Table
 from studies.reports import export as exporting
 from studies.reports import figures
 from studies.reports.results import result
+from studies.workbench.recipes import digest
 
 from .describing import plan_of, side_by_side
 from .pages import page, row
@@ -22,20 +24,65 @@ if TYPE_CHECKING:
     from .studies import StudyAdmin
 
 
+#: A study of so many trials is worked out while the page waits; a larger one beside it, and remembered.
+AT_ONCE = 5_000
+NOW = "now"
+CLOSED_SECONDS, OPEN_SECONDS = 24 * 3600, 60
+
+
 def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     """The result of a closed study.  Of an open one only counts and times: looking at outcomes early misleads."""
     study = row(admin, request, pk, "view")
     if study.opened_at is None:
         messages.error(request, f"Study {study.slug} is {study.state}: it has no answers yet.")
         return redirect(admin.address(study))
+    told = _told(study) if NOW in request.GET else _remembered(study)
+    if told is None:
+        # The page comes at once, and asks for the rest.
+        context = {"study": study, "original": study, "now": f"?{NOW}=1"}
+        return page(admin, request, "admin/studies/study/results_to_come.html", title="Results", **context)
     if study.state == Study.State.CLOSED:
         audit.record_reading(study, "results page", request.user)
-    found = result(study)
-    median = found.counts["median_response_ms"]
-    context: dict[str, Any] = {
+    context = {
+        **told,
         "study": study,
         "original": study,
         "kind": protocols.get(study.protocol),
+        "amendments": study.amendments.select_related("made_by"),
+        "looks": study.looks.all(),
+        "plan": plan_of(study.frozen["analysis"]),
+        "has_change_permission": admin.has_change_permission(request, study),
+    }
+    return page(admin, request, "admin/studies/study/results.html", title="Results", **context)
+
+
+def _remembered(study: Study) -> dict[str, Any] | None:
+    """What the page tells of a small study, or of a large one where it was worked out before; None otherwise."""
+    if study.trials.count() <= AT_ONCE:
+        return _told(study)
+    return cache.get(_key(study))
+
+
+def _key(study: Study) -> str:
+    """Another one whenever there could be another result."""
+    trials = study.trials.aggregate(n=Count("pk"), counted=Count("pk", filter=Q(counted=True)))
+    people = study.participants.aggregate(
+        n=Count("pk"),
+        excluded=Count("pk", filter=Q(excluded_at__isnull=False)),
+        withdrawn=Count("pk", filter=Q(withdrawn_at__isnull=False)),
+    )
+    closed = study.state == Study.State.CLOSED
+    # Of an open study the answers themselves would be a new key at each of them.
+    changing = [trials, people] if closed else []
+    versions = [protocols.get(study.protocol).version, study.amendments.count()]
+    return f"results:{digest([study.pk, study.state, versions, changing])}"
+
+
+def _told(study: Study) -> dict[str, Any]:
+    """The result in words, tables and drawings; of a large study remembered for a while."""
+    found = result(study)
+    median = found.counts["median_response_ms"]
+    context: dict[str, Any] = {
         "counts": found.counts,
         "median_seconds": None if median is None else median / 1000,
         "span": study.trials.filter(counted=True).aggregate(first=Min("answered_at"), last=Max("answered_at")),
@@ -55,12 +102,10 @@ def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
             }
             for amendment, summary in found.exploratory
         ],
-        "amendments": study.amendments.select_related("made_by"),
-        "looks": study.looks.all(),
-        "plan": plan_of(study.frozen["analysis"]),
-        "has_change_permission": admin.has_change_permission(request, study),
     }
-    return page(admin, request, "admin/studies/study/results.html", title="Results", **context)
+    if study.trials.count() > AT_ONCE:
+        cache.set(_key(study), context, CLOSED_SECONDS if study.state == Study.State.CLOSED else OPEN_SECONDS)
+    return context
 
 
 def export(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:

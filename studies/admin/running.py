@@ -50,10 +50,21 @@ def running(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         "original": study,
         "kind": protocols.get(study.protocol),
         "now": counting.running(study),
-        "figures": cache.get_or_set(f"charts:{study.pk}", lambda: _charts(study), CHARTS_EVERY),
         "renews": study.state in (Study.State.OPEN, Study.State.PAUSED),
     }
     return page(admin, request, "admin/studies/study/running.html", title="As it runs", **context)
+
+
+def charts(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+    """Answers and people over time, for the page above to put in; a page of its own for whoever has no script."""
+    study = row(admin, request, pk, "view")
+    context = {
+        "study": study,
+        "original": study,
+        "figures": cache.get_or_set(f"charts:{study.pk}", lambda: _charts(study), CHARTS_EVERY),
+        "renews": study.state in (Study.State.OPEN, Study.State.PAUSED),
+    }
+    return page(admin, request, "admin/studies/study/charts.html", title="Charts", **context)
 
 
 def _charts(study: Study) -> list[dict[str, Any]]:

@@ -21,7 +21,20 @@ from studies.errors import StudyError
 from studies.models import Access, Study
 from studies.workbench import status
 
-from . import amending, designing, duplicating, log, people, planning, preview, results, running, steps, stimuli
+from . import (
+    amending,
+    consequences,
+    designing,
+    duplicating,
+    log,
+    people,
+    planning,
+    preview,
+    results,
+    running,
+    steps,
+    stimuli,
+)
 from .describing import report_of, settings_of, stages
 from .pages import Findable, row, sentence
 from .progress import counted, progress
@@ -161,11 +174,14 @@ class StudyAdmin(Findable, ModelAdmin):
 
         own = [
             at("add/design/", designing.second_step, "add_design"),
+            at("add/consequences/", consequences.of_new, "add_consequences"),
             at("<int:pk>/design/", designing.change_design, "design"),
+            at("<int:pk>/consequences/", consequences.of_study, "consequences"),
             at("<int:pk>/preparing/", preparing, "preparing"),
             at("plan/", planning.plan, "plan"),
             at("<int:pk>/duplicate/", duplicating.duplicate, "duplicate"),
             at("<int:pk>/running/", running.running, "running"),
+            at("<int:pk>/running/charts/", running.charts, "charts"),
             at("<int:pk>/participants/", running.participants, "participants"),
             at("<int:pk>/exclude/", running.exclude, "exclude"),
             at("<int:pk>/preview/", preview.preview, "preview"),

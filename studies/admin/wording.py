@@ -70,11 +70,12 @@ def classes(admin: "ImageSetAdmin", request: HttpRequest, pk: int) -> HttpRespon
         {
             "form": form,
             "row": form.instance,
-            "thumbnail": thumbnail_url(form.instance.example.sha256 if form.instance.example else first[index]),
+            "thumbnail": thumbnail_url(sha256) if sha256 else "",
             "example": reverse("admin:studies_imageset_example", args=[image_set.pk, index]),
         }
         for form in forms_
         for index in [form.instance.index]
+        for sha256 in [form.instance.example.sha256 if form.instance.example else first.get(index)]
     ]
     context = {"image_set": image_set, "original": image_set, "rows": rows, "shown": shown, "problem": problem}
     return page(admin, request, "admin/studies/imageset/classes.html", title="Words for participants", **context)

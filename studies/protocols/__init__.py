@@ -8,17 +8,23 @@ import importlib
 import pkgutil
 from functools import cache
 
-from .base import Arms, Catalogue, Choice, DesignError, Protocol, StimulusSpec
+from .base import Arms, Catalogue, Choice, DesignError, DesignForm, Protocol, StimulusSpec
+from .expected import Expected, Known
+from .explained import AsInPaper
 from .registered import Registered
 from .results import Figure, Gallery, Summary, Table
 
 __all__ = [
     "Arms",
+    "AsInPaper",
     "Catalogue",
     "Choice",
     "DesignError",
+    "DesignForm",
+    "Expected",
     "Figure",
     "Gallery",
+    "Known",
     "Protocol",
     "Registered",
     "StimulusSpec",

@@ -1,13 +1,14 @@
 """Panels that accept a label at k yes answers of n: the design's settings, and the result in tables and figures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from .base import Choice, DesignForm
+from .explained import PAPER, Setting
 from .fields import NameListField
 from .registered import Registered
 from .results import Figure, Table, percent, span
@@ -23,6 +24,23 @@ DERIVED = (
 
 
 class PanelForm(DesignForm):
+    about: ClassVar[Mapping[str, Setting]] = {
+        "threshold": Setting(
+            "people",
+            "A higher one accepts fewer labels, so that the rectified error is larger. The result is reported for "
+            "every threshold; this one is registered.",
+            "yes answers of a panel",
+            f"{PAPER}: four of five.",
+        ),
+        "unequal_panels": Setting(
+            "people", "Which panels count when the study is closed before every place is filled.", "", "Quorum’s own."
+        ),
+        "classes": Setting(
+            "pictures",
+            "Fewer classes are fewer images, hence fewer stimuli; the error is then that of these classes alone.",
+            "one a line",
+        ),
+    }
     threshold = forms.IntegerField(
         initial=4,
         required=False,

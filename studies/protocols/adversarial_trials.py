@@ -10,7 +10,7 @@ images that were wrong before the attack.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from django import forms
@@ -19,6 +19,8 @@ from . import accepting, attacking, checking, comparing, rising
 from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
 from .attacking import IN_GALLERY, AttackForm, ExplanationForm, attack_recipe, explainer_recipe
 from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
+from .expected import Expected, Known
+from .explained import PAPER, AsInPaper, Setting
 from .glossing import glossed
 from .registered import Registered, contrast
 from .results import Figure, Gallery, Summary, Table, p_value, percent, points, span
@@ -33,6 +35,33 @@ TWO_VISITS, GROUPS = "two_visits", "separate_groups"
 
 
 class AdversarialTrialsForm(AttackForm, ExplanationForm, PanelForm):
+    about: ClassVar[Mapping[str, Setting]] = {
+        "trials_per_participant": Setting(
+            "people",
+            "The fewer, the more people are needed, and the narrower the interval: it is people that are sampled, too.",
+            "stimuli for each person, at each visit",
+            "Quorum’s own: some minutes of work.",
+        ),
+        "meeting": Setting(
+            "people",
+            "Two visits compare people with themselves, but some do not come back; separate groups need twice the "
+            "people and a wider interval for the difference.",
+            "",
+            f"{PAPER}: the same people, days apart (section 3.3).",
+        ),
+        "washout_days": Setting(
+            "people",
+            "Longer: less is remembered of the whole image, and fewer come back.",
+            "days",
+            f"{PAPER}: three days (section 3.3).",
+        ),
+        "sample": Setting(
+            "pictures",
+            "Answers and cost shrink in proportion, and the interval widens; S and f stay known over all images.",
+            "images",
+            f"{PAPER}: a subset of classes, all their flipped images.",
+        ),
+    }
     trials_per_participant = forms.IntegerField(
         initial=50,
         required=False,
@@ -78,6 +107,44 @@ class AdversarialTrials(Protocol):
     summary_reads = ("image", "label")
     amendable = ("threshold", "unequal_panels")
     summary_shows = ("picture",)
+    papers = (
+        AsInPaper(
+            "adversarial",
+            "Adversarial images, whole and explained (section 3.3)",
+            {
+                "answers_per_stimulus": 5,
+                "threshold": 4,
+                "meeting": TWO_VISITS,
+                "washout_days": 3,
+                "attack_step": 0.001,
+                "attack_unit": "normalised",
+                "attack_steps": 10,
+                "attack_norm": "linf",
+                "lime_samples": 1000,
+                "superpixels": 8,
+            },
+            {
+                "answers_per_stimulus": "five people see each image",
+                "threshold": "a label is accepted when at least four of the five say yes",
+                "meeting": "nobody sees an image in both conditions within the washout",
+                "washout_days": "three days",
+                "attack_step": "ε = 0.001",
+                "attack_unit": "the paper names no unit; with this one its accuracies are plausible",
+                "attack_steps": "M = 10",
+                "attack_norm": "the paper attacks by both norms; this is the sign of the gradient",
+                "lime_samples": "n = 1000 masks",
+                "superpixels": "the eight superpixels that speak most for the label",
+            },
+            {"classes": "the paper used a subset of the classes: name yours"},
+        ),
+    )
+
+    def expected(self, design: Mapping[str, Any], known: Known) -> Expected:
+        right = known.images_of(design["classes"]) - known.errors_of(design["classes"]).least
+        shown = min(right, design["sample"] or right)
+        because = f"of at most {right:,} images that are right, {shown:,} flipped ones, each whole and explained"
+        apart = 2 if design["meeting"] == GROUPS else 1
+        return Expected(2 * shown, because, conditions=2, apart=apart, at_most=True)
 
     def arms(self, design: Mapping[str, Any]) -> Arms:
         if design["meeting"] == GROUPS:

@@ -5,11 +5,12 @@ Shares are counted on the pictures as displayed, which people judge; those of th
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
 from .accepting import counted, known_share
+from .explained import PAPER, Setting
 from .results import Gallery, Table, percent
 
 #: Attacked images with the explanations of their adversarial labels (studies.workbench.values).
@@ -20,6 +21,34 @@ MAGNIFIED, IN_GALLERY = 20, 8
 
 
 class AttackForm(forms.Form):
+    about: ClassVar[Mapping[str, Setting]] = {
+        "attack_step": Setting(
+            "attack",
+            "Larger steps flip more images, and change more of what people see.",
+            "in the unit below",
+            f"{PAPER}: 0.001, in a unit it does not name.",
+        ),
+        "attack_unit": Setting(
+            "attack",
+            "In pixels a step is some four times as large, and ten of them leave almost nothing right. What flips "
+            "early is lost again where the picture is rounded to 8 bits.",
+            "",
+            "Quorum’s reading: only with the normalised input are the paper’s accuracies plausible.",
+        ),
+        "attack_steps": Setting("attack", "More steps flip more images.", "steps", f"{PAPER}: M = 10."),
+        "attack_norm": Setting(
+            "attack",
+            "L∞ changes every pixel equally; L2 changes most where the gradient is largest.",
+            "",
+            f"{PAPER}: both.",
+        ),
+        "attack_grid": Setting(
+            "attack",
+            "Exact: some images no longer fool the classifier as displayed, and are not shown; how many is reported.",
+            "",
+            "Quorum’s own: the paper does not say how pictures were displayed.",
+        ),
+    }
     attack_step = forms.FloatField(
         initial=0.001, required=False, min_value=1e-9, help_text="IFGSM's ε, the size of a step, in the unit below."
     )
@@ -57,6 +86,37 @@ class AttackForm(forms.Form):
 
 
 class ExplanationForm(forms.Form):
+    about: ClassVar[Mapping[str, Setting]] = {
+        "lime_samples": Setting(
+            "explanation",
+            "More masks make steadier explanations, and preparing takes longer in proportion.",
+            "masks for each image",
+            f"{PAPER}: n = 1000; Ribeiro et al. 2016.",
+        ),
+        "lime_features": Setting(
+            "explanation",
+            "With too few there are not enough that speak for the label: of 8 selected often only 5 do.",
+            "superpixels",
+            "Quorum’s own: twice those that are shown.",
+        ),
+        "segmentation": Setting(
+            "explanation", "The pieces that are shown or hidden as a whole.", "", "The lime package: quick shift."
+        ),
+        "quickshift_kernel_size": Setting(
+            "explanation", "More and smaller pieces the smaller it is.", "pixels", "The lime package: 4."
+        ),
+        "quickshift_max_dist": Setting(
+            "explanation", "More and smaller pieces the smaller it is.", "pixels", "The lime package: 200."
+        ),
+        "slic_segments": Setting("explanation", "More and smaller pieces the larger it is.", "superpixels"),
+        "superpixels": Setting(
+            "explanation",
+            "The fewer, the less people see of the image.",
+            "superpixels",
+            f"{PAPER}: the 8 that speak most for the label.",
+        ),
+        "fill": Setting("explanation", "Grey says plainly that something is hidden; the mean colour hints at it."),
+    }
     lime_samples = forms.IntegerField(
         initial=1000, required=False, min_value=10, max_value=100_000, help_text="LIME's masks for each image."
     )

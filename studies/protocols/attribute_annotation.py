@@ -6,7 +6,7 @@ classifier's idea of the class leaves out.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from django import forms
@@ -14,6 +14,8 @@ from django import forms
 from . import checking, comparing
 from .accepting import YES_OR_NO, simulated
 from .base import Choice, DesignForm, Protocol, StimulusSpec
+from .expected import Expected, Known
+from .explained import PAPER, AsInPaper, Setting
 from .registered import Registered, contrast
 from .results import Summary, percent
 from .selecting import TITLES, WAYS, SelectionForm, rule
@@ -27,6 +29,18 @@ WORDS = {PROTOTYPES: "Prototypes", CRITICISMS: "Criticisms", SAMPLE: "Random ima
 
 
 class AttributeAnnotationForm(SelectionForm, DesignForm):
+    about: ClassVar[Mapping[str, Setting]] = {
+        "class_name": Setting("pictures", "A class needs twice as many images as are chosen.", "a class"),
+        "attribute": Setting("asked", "The words of the question. Say what can be seen, without a judgement in it."),
+        "selection": Setting(
+            "choosing", "What makes an image typical of its class, or unusual.", "", PAPER + ": MMD-critic."
+        ),
+        "images": Setting(
+            "choosing",
+            "Stimuli, answers and people grow in proportion, three times: prototypes, criticisms, random images.",
+            "images of each kind",
+        ),
+    }
     class_name = forms.CharField(
         initial="",
         required=False,
@@ -65,6 +79,23 @@ class AttributeAnnotation(Protocol):
     description = "People say whether prototypes, criticisms and a random sample of one class show an attribute."
     form_class = AttributeAnnotationForm
     summary_reads = ("image",)
+    papers = (
+        AsInPaper(
+            "attribute",
+            "Bias by criticism (section 3.4)",
+            {"selection": "mmd"},
+            {"selection": "prototypes and criticisms by MMD-critic"},
+            {
+                "class_name": "a class that you wonder about",
+                "attribute": "what you wonder about, such as a person",
+                "images": "of a class of fifty validation images at most 25 of each kind",
+            },
+        ),
+    )
+
+    def expected(self, design: Mapping[str, Any], known: Known) -> Expected:
+        n = design["images"]
+        return Expected(3 * n, f"{n:,} prototypes, criticisms and random images each", conditions=3)
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         classifier, name, n = design["classifier"], design["class_name"], design["images"]

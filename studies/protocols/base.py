@@ -9,6 +9,8 @@ import numpy as np
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
+from .expected import Expected, Known
+from .explained import PAPER, AsInPaper, Setting
 from .registered import Registered
 from .results import Gallery, Summary, Table
 from .session import SessionForm
@@ -83,6 +85,29 @@ class DesignForm(SessionForm):
     A field called `classes` holds names of the classifier's classes; other names in it are refused.
     """
 
+    about: ClassVar[Mapping[str, Setting]] = {
+        "classifier": Setting("pictures", "Whose decisions are judged, and whose image set the pictures come from."),
+        "answers_per_stimulus": Setting(
+            "people",
+            "Answers, people and cost grow in proportion. More people make each panel surer; more stimuli, and more "
+            "people over all, make the interval narrower.",
+            "people for each stimulus",
+            f"{PAPER}: five for each image.",
+        ),
+        "trials_per_participant": Setting(
+            "people",
+            "The fewer, the more people are needed, and the narrower the interval: it is people that are sampled, too. "
+            "No one person should give more than a twenty-fifth of all answers.",
+            "stimuli for each person",
+            "Quorum’s own: some minutes of work.",
+        ),
+        "seed": Setting(
+            "pictures",
+            "Another number draws other images, checks and orders. The same number gives the same study again.",
+            "any whole number",
+        ),
+    }
+
     classifier = forms.ChoiceField(help_text="The classifier people judge.")
     answers_per_stimulus = forms.IntegerField(
         initial=5,
@@ -156,6 +181,11 @@ class Protocol:
     #: How long a stimulus is kept for the person who looks at it.
     lease: ClassVar[timedelta] = timedelta(minutes=10)
 
+    #: Published studies of this kind, to start a design from; the first is what people mean by the paper's.
+    papers: ClassVar[tuple[AsInPaper, ...]] = ()
+    #: What an answer usually takes, for planning.
+    seconds: ClassVar[float] = 5.0
+
     # --- design -----------------------------------------------------------------------------------------------------
 
     def form(self, data: Mapping[str, Any] | None = None, *, catalogue: Catalogue, **kwargs: Any) -> DesignForm:
@@ -196,6 +226,10 @@ class Protocol:
 
     def arms(self, design: Mapping[str, Any]) -> Arms | None:
         """How people are kept from meeting all conditions at once; None where they meet them in one visit."""
+        return None
+
+    def expected(self, design: Mapping[str, Any], known: Known) -> Expected | None:
+        """How many stimuli the design comes to, before they are prepared; None where that cannot be told."""
         return None
 
     # --- asking -----------------------------------------------------------------------------------------------------

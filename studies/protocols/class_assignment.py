@@ -7,13 +7,15 @@ way that was, and nobody meets a round twice.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from django import forms
 
 from . import checking, comparing
 from .base import Choice, DesignForm, Protocol, StimulusSpec
+from .expected import Expected, Known
+from .explained import PAPER, AsInPaper, Setting
 from .fields import NameListField
 from .groups import CONDITIONS, IMAGES, LETTERS, WORDS, groups_shown, select, shuffled, smallest_pool, words_for
 from .registered import LATE, Registered, contrast
@@ -29,6 +31,39 @@ TOO_FAST, TOO_SLOW = "too fast", "too slow"
 
 
 class ClassAssignmentForm(SelectionForm, DesignForm):
+    about: ClassVar[Mapping[str, Setting]] = {
+        "classes": Setting(
+            "pictures",
+            "More classes make rounds that are less alike; each needs enough images for every rule.",
+            "one a line",
+        ),
+        "rounds": Setting(
+            "pictures",
+            "Stimuli, answers and people grow in proportion: a round is shown once in each condition.",
+            "targets",
+        ),
+        "conditions": Setting(
+            "choosing",
+            "Stimuli, answers and people grow with their number, and so does the correction for many comparisons.",
+            "one a line",
+            f"{PAPER}: all seven (section 3.4).",
+        ),
+        "drawing": Setting("pictures", "By confusion is harder for people: the six classes look alike."),
+        "names": Setting("asked", "With names people can go by what they know of the word, not by the pictures alone."),
+        "roles": Setting("asked", "Marked, people know which pictures are unusual ones of their class."),
+        "min_seconds": Setting(
+            "asked",
+            "Higher leaves out more answers, which others are asked for again.",
+            "seconds",
+            f"{PAPER}: 20 seconds (section 3.4).",
+        ),
+        "max_seconds": Setting(
+            "asked",
+            "Lower leaves out more answers, which others are asked for again.",
+            "seconds",
+            f"{PAPER}: 3 minutes (section 3.4).",
+        ),
+    }
     classes = NameListField(
         required=False,
         initial=[],
@@ -107,8 +142,45 @@ class ClassAssignment(Protocol):
         "classes": "Names of the six classes in the order of their groups, A to F.",
     }
     summary_reads = ("label", "round", "classes")
+    seconds = 45.0
+    papers = (
+        AsInPaper(
+            "assignment",
+            "Class assignment by prototypes and criticisms (section 3.4)",
+            {
+                "conditions": list(CONDITIONS),
+                "names": "letters",
+                "roles": "unmarked",
+                "min_seconds": 20,
+                "max_seconds": 180,
+                "probability_above": 0.9,
+                "probability_below": 0.1,
+                "attack_steps": 10,
+            },
+            {
+                "conditions": "adversarial, MMD and probability, each with and without criticisms, and random",
+                "min_seconds": "answers given in 20 seconds to 3 minutes are valid",
+                "max_seconds": "answers given in 20 seconds to 3 minutes are valid",
+                "probability_above": "prototypes are given their class with more than 0.9",
+                "probability_below": "criticisms are given it with less than 0.1",
+                "attack_steps": "prototypes survive 10 steps, criticisms flip at the first",
+            },
+            {
+                "rounds": "the number of rounds is yours",
+                "answers_per_stimulus": "how many people answered a round is yours",
+                "names": "the paper does not say what the groups were called",
+                "roles": "the paper does not say whether they were told apart",
+            },
+        ),
+    )
     #: Longer than any window, so that nobody loses a place in it.
     lease = timedelta(minutes=15)
+
+    def expected(self, design: Mapping[str, Any], known: Known) -> Expected:
+        rounds, conditions = design["rounds"], len(design["conditions"])
+        # Nobody meets a round twice, so that each condition of it needs people of its own.
+        because = f"{rounds:,} rounds in {conditions} conditions"
+        return Expected(rounds * conditions, because, conditions=conditions, apart=conditions)
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         classifier, random = design["classifier"], np.random.default_rng(design["seed"])

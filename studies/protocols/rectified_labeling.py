@@ -10,7 +10,7 @@ paper gives two figures: of the top-1 errors so shown (ResNet-101: 6.44 → 1.94
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from django import forms
@@ -18,6 +18,8 @@ from django import forms
 from . import accepting, checking, comparing
 from .accepting import YES_OR_NO, PanelForm, known_share, nothing_counts
 from .base import Choice, DesignError, Protocol, StimulusSpec, sample
+from .expected import Expected, Known
+from .explained import PAPER, AsInPaper, Setting
 from .glossing import glossed
 from .registered import Registered
 from .results import Summary, Table, percent, span
@@ -30,8 +32,40 @@ ONE_QUESTION, EACH_LABEL = "one_question", "each_label"
 SELECTED = {TOP1_ERRORS: "images missed by the best guess", TOP5_ERRORS: "images missed by all five guesses"}
 ASKED = {ONE_QUESTION: "asked in one question", EACH_LABEL: "asked one by one"}
 
+#: What the paper's studies of rectified errors have in common.
+FIVE = {"answers_per_stimulus": 5, "threshold": 4, "top_k": 5, "asking": ONE_QUESTION}
+PANELS = {
+    "answers_per_stimulus": "five people see each image",
+    "threshold": "a label is accepted when at least four of the five say yes",
+    "top_k": "the five best guesses are shown",
+}
+
 
 class RectifiedLabelingForm(PanelForm):
+    about: ClassVar[Mapping[str, Setting]] = {
+        "top_k": Setting(
+            "asked",
+            "With 5 the top-5 error is rectified: an image is accepted when one of five guesses is relevant.",
+            "guesses",
+            f"{PAPER}: both (section 3.2).",
+        ),
+        "selection": Setting(
+            "asked",
+            "With five guesses: all top-1 errors are more images to show than the top-5 errors alone. The two answer "
+            "different questions.",
+            "",
+            f"{PAPER} reports both: 1.94 and 1.37 % (section 3.2).",
+        ),
+        "asking": Setting(
+            "asked", "A question for each guess makes five stimuli of an image, and five times the answers."
+        ),
+        "sample": Setting(
+            "pictures",
+            "Answers and cost shrink in proportion, and the interval widens; the error over all images stays known.",
+            "images",
+            f"{PAPER}: every misclassified image.",
+        ),
+    }
     top_k = forms.IntegerField(
         initial=1,
         required=False,
@@ -83,6 +117,37 @@ class RectifiedLabeling(Protocol):
     }
     summary_reads = ("image",)
     amendable = ("threshold", "unequal_panels")
+    papers = (
+        AsInPaper(
+            "top1",
+            "Rectified top-1 labelling (section 3.2)",
+            {"answers_per_stimulus": 5, "threshold": 4, "top_k": 1},
+            PANELS | {"top_k": "people are asked about the predicted class"},
+            {"trials_per_participant": "the paper does not say how many images one person saw"},
+        ),
+        AsInPaper(
+            "top5",
+            "Rectified top-5 labelling, of all top-1 errors (section 3.2)",
+            FIVE | {"selection": TOP1_ERRORS},
+            PANELS | {"selection": "of the images that the best guess misses: 6.44 → 1.94 %"},
+            {"asking": "the paper does not say whether the guesses were asked about together"},
+        ),
+        AsInPaper(
+            "top5_errors",
+            "Rectified top-5 labelling, of the top-5 errors alone (section 3.2)",
+            FIVE | {"selection": TOP5_ERRORS},
+            PANELS | {"selection": "of the images that all five guesses miss: 6.44 → 1.37 %"},
+            {"asking": "the paper does not say whether the guesses were asked about together"},
+        ),
+    )
+
+    def expected(self, design: Mapping[str, Any], known: Known) -> Expected:
+        wrong = known.errors_of(design["classes"], five=design["selection"] == TOP5_ERRORS)
+        shown = min(wrong.number, design["sample"] or wrong.number)
+        because = wrong.says + (f"; {shown:,} of them are drawn" if shown < wrong.number else "")
+        if design["asking"] == ONE_QUESTION:
+            return Expected(shown, because, at_most=wrong.at_most)
+        return Expected(5 * shown, f"{because}, each with five questions", at_most=wrong.at_most)
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         classifier = design["classifier"]

@@ -1,11 +1,12 @@
 """The ways of choosing images of a class that the protocols about prototypes and criticisms compare."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
 from .attacking import AttackForm, attack_recipe
+from .explained import PAPER, Setting
 
 #: By the word for it in designs (Stock & Cissé 2018, section 3.4).
 TITLES = {"adversarial": "Adversarial", "mmd": "MMD-critic", "probability": "Probability", "random": "Random"}
@@ -14,6 +15,21 @@ WAYS = ("adversarial", "mmd", "probability")
 
 class SelectionForm(AttackForm):
     """The rules of the selections; the paper's by default, under which a class needs enough images of each kind."""
+
+    about: ClassVar[Mapping[str, Setting]] = {
+        "probability_above": Setting(
+            "choosing",
+            "Lower finds prototypes in more classes, less typical ones.",
+            "a probability",
+            f"{PAPER}: 0.9 (section 3.4).",
+        ),
+        "probability_below": Setting(
+            "choosing",
+            "Higher finds criticisms in more classes, less unusual ones.",
+            "a probability",
+            f"{PAPER}: 0.1 (section 3.4).",
+        ),
+    }
 
     probability_above = forms.FloatField(
         initial=0.9,

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Formatter
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
+
+from .explained import Setting
 
 #: What a line of `questions` says after its question where the answer is a number.
 NUMBER = "number"
@@ -80,6 +82,45 @@ def _field(question: Question) -> forms.Field:
 
 class SessionForm(forms.Form):
     """The settings of a session, all of them off by default."""
+
+    about: ClassVar[Mapping[str, Setting]] = {
+        "language": Setting("texts", "Nothing that is counted. “The browser’s” follows each participant’s own."),
+        "questions": Setting(
+            "questions",
+            "One more page before the instructions. The answers are exported by participant, never analysed.",
+            "one a line",
+        ),
+        "example": Setting("instructions", "One more image that the classifier gets right is needed for it."),
+        "practice": Setting(
+            "checks",
+            "Each adds a trial and a page of feedback to everybody’s time and cost.",
+            "trials a person",
+        ),
+        "gold": Setting(
+            "checks",
+            "Each adds a trial to every visit, to time and cost. Three times as many are prepared where there are "
+            "enough images, so that people do not all meet the same.",
+            "trials a visit",
+        ),
+        "gold_rate": Setting(
+            "screening",
+            "Higher screens out more people, also some who only erred: with 4 gold trials each one is a quarter.",
+            "a share, from 0 to 1",
+        ),
+        "reopen_screened": Setting(
+            "screening", "On: more people are needed, one for each who is screened out. Off: their answers count."
+        ),
+        "withdrawal": Setting(
+            "consent", "Removed answers leave panels incomplete after the study is closed; kept ones do not."
+        ),
+        "comments": Setting("end", "One more page before the end. Comments are exported as they were written."),
+        "debrief": Setting("end", "Nothing that is counted: people read it when all their answers are given."),
+        "completion_url": Setting(
+            "end",
+            "With an address people are led back to where they were recruited; without, they copy their code.",
+            "an address",
+        ),
+    }
 
     language = forms.ChoiceField(
         choices=[("", "the browser's"), ("en", "English"), ("fr", "Français"), ("de", "Deutsch")],

@@ -9,7 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from studies import lifecycle, participation
-from studies.models import Participant, Study, Trial
+from studies.models import ImageSet, Participant, Study, Trial
 from tests.bench import made_up_study
 from tests.browser.desk import account, faults, log_in
 from tests.factories import open_study
@@ -91,10 +91,22 @@ def test_axe_finds_nothing_on_the_pages_of_a_study(browse):
         "exclude": at(runs, "exclude", "?number=2"),
         "closed study": at(closed, "change"),
         "archive": at(closed, "archive"),
+        "add": reverse("admin:studies_study_add"),
+        "design": at(ready, "design"),
+        "as in the paper": reverse(
+            "admin:studies_study_add_design",
+            query={"title": "Red", "slug": "red", "protocol": "rectified_labeling", "start": "top5"},
+        ),
+        "charts": at(runs, "charts"),
+        "results": at(closed, "results"),
+        "words": reverse("admin:studies_imageset_classes", args=[ImageSet.objects.first().pk]),
+        "help": reverse("admin:help", args=["how-to/run-a-study.html"]),
     }
     found = []
     for name, address in addresses.items():
         page.goto(address)
+        if page.locator("form[data-consequences]").count():
+            page.locator(".desk-comes-to").wait_for()
         found += looked_at(page, name, "#main")
     for key in ("consent", "questions", "instructions", "practice", "otherwise", "come-back", "thanks", "screened-out"):
         page.goto(at(ready, "preview", f"?at={key}"))
@@ -139,6 +151,7 @@ def test_a_running_study_renews_itself_until_that_is_switched_off(browse):
     page.wait_for_url("**/admin/")
     page.goto(at(study, "running"))
     expect(page.get_by_text("0 of 8")).to_be_visible()
+    expect(page.get_by_text("Nobody has come yet.")).to_be_visible()
     answered(study, 1)
     page.clock.run_for(16_000)
     expect(page.get_by_text("4 of 8")).to_be_visible()
@@ -149,6 +162,33 @@ def test_a_running_study_renews_itself_until_that_is_switched_off(browse):
     page.get_by_label("Renew this page").check()
     page.clock.run_for(16_000)
     expect(page.locator("#running").get_by_text("8 of 8")).to_be_visible()
+    # The charts come by themselves, and less often.
+    page.clock.run_for(31_000)
+    expect(page.get_by_role("heading", name="Answers over time")).to_be_visible()
+
+
+def test_a_design_tells_what_it_comes_to_while_it_is_written(browse):
+    study = owned(made_up_study("rectified_labeling", n_images=240), account("ada", "researcher"))
+    page = browse()
+    log_in(page, "ada")
+    page.wait_for_url("**/admin/")
+    page.goto(at(study, "design"))
+    answers = page.locator(".desk-comes-to div", has_text="Answers needed")
+    expect(answers).to_contain_text("400")
+    page.get_by_label("Answers per stimulus").fill("7")
+    expect(answers).to_contain_text("560")
+    # Said to whoever does not see it; the focus stays where somebody writes.
+    expect(page.get_by_role("status")).to_contain_text("560 answers by at least 12 people")
+    expect(page.get_by_label("Answers per stimulus")).to_be_focused()
+    page.get_by_label("Threshold").fill("9")
+    problem = page.get_by_role("link", name="Threshold")
+    expect(problem).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("Must not be above answers_per_stimulus, which is 7.")
+    expect(answers).to_contain_text("560")
+    page.get_by_label("Threshold").fill("6")
+    expect(problem).to_be_hidden()
+    study.refresh_from_db()
+    assert study.design["answers_per_stimulus"] == 5
 
 
 def test_somebody_is_found_and_excluded(browse):

@@ -73,7 +73,7 @@ def design(page) -> None:
     page.get_by_label("Answers per stimulus").fill("2")
     page.get_by_label("Threshold").fill("3")
     page.get_by_role("button", name="Create the study").click()
-    expect(page.get_by_text("Must not be above answers_per_stimulus, which is 2.")).to_be_visible()
+    expect(page.locator("#id_threshold_error")).to_have_text("Must not be above answers_per_stimulus, which is 2.")
     page.get_by_label("Threshold").fill("2")
     page.get_by_role("button", name="Create the study").click()
     expect(page.get_by_text("What is red? is a draft now. Prepare it next.")).to_be_visible()

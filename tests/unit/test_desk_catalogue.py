@@ -57,6 +57,19 @@ def test_the_page_of_an_image_set_shows_its_classes_and_some_images():
     assert {image["path"] for image in page.context["sample"]} == set(image_set.images.values_list("path", flat=True))
 
 
+def test_a_class_without_images_is_shown_with_none():
+    image_set = make_image_set("things", classes=(*CLASSES, "theremin"), n_images=3)
+    image_set.images.filter(label=2).delete()
+    client = researcher()
+    page = client.get(reverse("admin:studies_imageset_change", args=[image_set.pk]))
+    assert [one["n"] for one in page.context["classes"]] == [1, 1, 0, 0]
+    words = client.get(reverse("admin:studies_imageset_classes", args=[image_set.pk]))
+    assert text(words).count("No image of it") == 2
+    for content in (page.content, words.content):
+        assert b'src=""' not in content
+    assert "theremin" in text(client.get(reverse("admin:studies_imageset_example", args=[image_set.pk, 3])))
+
+
 def test_the_page_of_a_classifier_shows_all_its_results_depend_on():
     classifier = make_classifier(make_image_set("things"), "net")
     classifier.preprocessing = {"resize": 256, "crop": 224, "mean": [0.485, 0.456, 0.406], "std": [0.2, 0.2, 0.2]}

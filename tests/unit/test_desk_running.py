@@ -141,7 +141,12 @@ def test_the_page_tells_counts_and_renews_itself_while_the_study_runs():
     response = client.get(at(study))
     words = text(response)
     assert "3 of 6" in words
-    assert "Answers over time" in words
+    assert "Answers over time" not in words
+    chart = text(client.get(at(study, "charts")))
+    assert "Answers over time" in chart
+    assert "Recruitment over time" in chart
+    parts = lxml.html.fromstring(response.content).xpath("//*[@id='charts']/@data-renew-from")
+    assert parts == [at(study, "charts")]
     renews = "//*[@id='running']/@data-renew"
     assert lxml.html.fromstring(response.content).xpath(renews) == ["15"]
     lifecycle.close_study(study)

@@ -1,7 +1,9 @@
 """Web processes start fast and need no GPU; their pages load nothing from elsewhere."""
 
+import importlib.util
 import subprocess
 import sys
+import threading
 
 import lxml.html
 import pytest
@@ -9,12 +11,13 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from studies import lifecycle
+from studies import lifecycle, warming
 from tests.factories import make_classifier, make_image_set, make_study, open_study
 from tests.staff import researcher
 
 RESOLVE_EVERYTHING = """
 import sys
+import threading
 import django
 django.setup()
 from django.urls import get_resolver
@@ -87,3 +90,36 @@ def test_the_desks_pages_load_nothing_from_elsewhere():
         loaded = document.xpath("//link/@href | //*[self::script or self::img or self::iframe or self::source]/@src")
         assert loaded
         assert [one for one in loaded if not one.startswith("/") or one.startswith("//")] == [], address
+
+
+# --- what is loaded beside pages --------------------------------------------------------------------------------------
+
+
+def test_the_first_page_of_the_desk_has_libraries_loaded_beside_it_and_participants_pages_none(monkeypatch):
+    begun, go_on = [], threading.Event()
+
+    def load() -> None:
+        begun.append(threading.current_thread())
+        go_on.wait(10)
+
+    monkeypatch.setattr(warming, "load", load)
+    serve = warming.with_the_first_page_of_the_desk(lambda environ, start: [b"a page"])
+    assert serve({"PATH_INFO": "/s/a-study/"}, None) == [b"a page"]
+    assert begun == []
+    # The page does not wait for them.
+    assert [serve({"PATH_INFO": "/admin/"}, None) for _ in range(3)] == [[b"a page"]] * 3
+    go_on.set()
+    for thread in begun:
+        thread.join(10)
+    assert len(begun) == 1
+    assert threading.main_thread() not in begun
+
+
+def test_the_libraries_are_there():
+    assert [name for name in warming.LIBRARIES if importlib.util.find_spec(name) is None] == []
+
+
+def test_a_library_that_cannot_be_loaded_stops_nothing(monkeypatch, caplog):
+    monkeypatch.setattr(warming, "LIBRARIES", ("no_such_library", "json"))
+    warming.load()
+    assert "no_such_library cannot be loaded" in caplog.text

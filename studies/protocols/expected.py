@@ -1,0 +1,67 @@
+"""What a design will come to before anything is prepared: values in, values out."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How many images are wrong: `number`, or at most so many, and at least `least`; `says` tells it in words."""
+
+    number: int
+    least: int
+    says: str
+
+    @property
+    def at_most(self) -> bool:
+        return self.least < self.number
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a classifier's images without asking the network.
+
+    images: how many there are, by class name.  wrong: how many of them the classifier's check found wrong, and
+    beyond_five: how many are not even among the five best guesses; None where it was not checked.
+    """
+
+    images: Mapping[str, int]
+    wrong: Mapping[str, int] | None = None
+    beyond_five: int | None = None
+
+    def images_of(self, classes: Collection[str]) -> int:
+        """Of these classes; of all where none is named."""
+        return _sum(self.images, classes)
+
+    def errors_of(self, classes: Collection[str], *, five: bool = False) -> Errors:
+        """Of these classes, or all; `five`: those that none of the five best guesses is right about."""
+        images = self.images_of(classes)
+        if self.wrong is None:
+            says = f"at most all {images:,} images: how many are wrong, the classifier’s check page would tell"
+            return Errors(images, 0, says)
+        wrong = _sum(self.wrong, classes)
+        if not five:
+            return Errors(wrong, wrong, f"{wrong:,} of {images:,} images are wrong, by the classifier’s check")
+        if classes or self.beyond_five is None:
+            return Errors(wrong, 0, f"at most the {wrong:,} of {images:,} images that the best guess misses")
+        n = self.beyond_five
+        return Errors(n, n, f"all five guesses miss {n:,} of {images:,} images, by the classifier’s check")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Stimuli of all conditions together.
+
+    apart: into so many groups people are divided at least, because nobody may meet two stimuli of one family.
+    at_most: there may be fewer.  because: where the number comes from, in words.
+    """
+
+    stimuli: int
+    because: str
+    conditions: int = 1
+    apart: int = 1
+    at_most: bool = False
+
+
+def _sum(by_class: Mapping[str, int], classes: Collection[str]) -> int:
+    return sum(by_class.get(name, 0) for name in classes or by_class)

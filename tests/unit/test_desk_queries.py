@@ -1,0 +1,51 @@
+"""No page of the desk asks more of the database on a large study than on a small one, nor more than is promised."""
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests import desk_pages, matrix
+from tests.large import large_classifier, large_study
+from tests.matrix import TABLE
+from tests.staff import researcher
+
+pytestmark = pytest.mark.django_db
+
+#: What the desk promises of each of its pages, however large the study.
+MOST_QUERIES = 30
+SMALL, LARGE = 60, 600
+
+
+def counted(n: int) -> dict[str, int]:
+    """The queries of each page of a study of so many stimuli, opened for the first time with nothing remembered."""
+    study, client = large_study(n, 2, large_classifier(n)), researcher()
+    found = {}
+    for page in desk_pages.pages(study):
+        desk_pages.put(study, page.state)
+        cache.clear()
+        with CaptureQueriesContext(connection) as taken:
+            response = client.get(page.address)
+        assert response.status_code == 200, (page.address, response.status_code, response.headers.get("Location"))
+        found[page.name.replace(f"study={study.pk}", "").replace(f"number={n}", "")] = len(taken)
+    study.delete()
+    return found
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_every_page_takes_as_many_queries_on_a_study_ten_times_as_large_and_at_most_thirty():
+    small, large = counted(SMALL), counted(LARGE)
+    assert {name: n for name, n in large.items() if n > MOST_QUERIES} == {}
+    assert {name: (n, large[name]) for name, n in small.items() if large[name] > n} == {}
+
+
+def test_every_address_that_is_a_page_is_among_them():
+    """By the resolver: nothing is left out but files, what nobody may open, and what is only posted."""
+    study = large_study(6, 1, large_classifier(6))
+    seen = {page.route for page in desk_pages.pages(study)}
+    left = {route for route in matrix.addresses() if route.startswith("admin/")} - seen - desk_pages.FILES
+    open_to_nobody = (matrix.NOBODY, matrix.REFUSED, matrix.NOTHING)
+    left = {
+        route for route in left if TABLE[route].get not in open_to_nobody and not TABLE[route].about.startswith("any")
+    }
+    assert left == desk_pages.ELSEWHERE
