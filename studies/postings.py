@@ -15,7 +15,7 @@ from django.utils import timezone
 from studies import audit, recruiting, recruitment
 from studies.errors import StudyError
 from studies.models import Arrival, Participant, Posting, Recruitment, Role, Study
-from studies.recruiting import Handed, Market, Offer
+from studies.recruiting import Handed, Market, Offer, Unanswered
 
 #: People a market is told of in one request of the desk: it takes a moment for each.
 AT_ONCE = 200
@@ -65,23 +65,30 @@ def post(study: Study, offer: Offer, *, token: UUID, visit: int = 1, actor: Abst
     if left := tell_apart(study):
         raise StudyError(f"the market is told of everybody who came before; {left:,} are left: post it once more")
     qualification = _qualification(study, market, place)
+    what = {"offer": {**asdict(offer), "reward": f"{offer.reward:.2f}"}, "visit": visit}
     posting, _new = Posting.objects.get_or_create(
         token=token,
         defaults={
+            **what,
             "study": study,
             "recruiter": study.recruitment.recruiter,
             "place": place,
-            "offer": {**asdict(offer), "reward": f"{offer.reward:.2f}"},
-            "visit": visit,
             "posted_at": timezone.now(),
             "posted_by": actor,
         },
     )
-    if posting.study_id != study.pk:
-        raise StudyError("this form is another study's: load the page again")
+    if (posting.study_id, posting.place) != (study.pk, place):
+        raise StudyError("this form is of another study: load the page again")
     if posting.name:
         return posting
-    name = market.post(place, offer, link=link_of(study), token=token.hex, qualification=qualification, visit=visit)
+    Posting.objects.filter(pk=posting.pk, name="").update(**what)
+    try:
+        name = market.post(place, offer, link=link_of(study), token=token.hex, qualification=qualification, visit=visit)
+    except Unanswered:
+        raise
+    except StudyError:
+        Posting.objects.filter(pk=posting.pk, name="").delete()
+        raise
     with transaction.atomic():
         if Posting.objects.filter(pk=posting.pk, name="").update(name=name):
             cost = f"{offer.reward * offer.places:.2f}"
@@ -89,6 +96,16 @@ def post(study: Study, offer: Offer, *, token: UUID, visit: int = 1, actor: Abst
             audit.record(study, audit.What.POSTED, actor, **details, without_fees=cost, visit=visit)
     posting.refresh_from_db()
     return posting
+
+
+def post_again(posting: Posting, *, actor: AbstractBaseUser | None = None) -> Posting:
+    """Post what the market did not answer on; if it had posted it all the same, this finds it."""
+    given = {
+        **posting.offer,
+        "reward": Decimal(posting.offer["reward"]),
+        "countries": tuple(posting.offer["countries"]),
+    }
+    return post(posting.study, Offer(**given), token=posting.token, visit=posting.visit, actor=actor)
 
 
 def tell_apart(study: Study) -> int:

@@ -68,6 +68,8 @@ def postings(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse
         messages.error(request, "This study is not posted from here: choose a recruiter that is.")
         return redirect(admin.address(study, "recruiting"))
     market, place = found
+    if "again" in request.POST:
+        return _again(admin, request, study, request.POST["again"])
     form = _offer_form(study, market, place, request.POST if request.method == "POST" else None)
     why_not = market.why_not(place, posting_.link_of(study))
     if form.is_valid():
@@ -91,6 +93,24 @@ def postings(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse
     return page(admin, request, "admin/studies/study/postings.html", title="Posted work", **context)
 
 
+def _again(admin: "StudyAdmin", request: HttpRequest, study: Study, asked: str) -> HttpResponse:
+    one = study.postings.filter(pk=_number(asked), name="").first()
+    if one is None:
+        raise Http404
+    try:
+        made = posting_.post_again(one, actor=request.user)
+    except StudyError as error:
+        messages.error(request, sentence(error))
+    else:
+        messages.success(request, f"It is posted, as {made.name}.")
+    return redirect(admin.address(study, "postings"))
+
+
+def _number(asked: str) -> int:
+    """The number of a row; one that no row has where it is none."""
+    return int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else 0
+
+
 def _offer_form(study: Study, market: Any, place: str, data: Any) -> forms.Form:
     """The market's form, and what is the same at all of them."""
     arms = visits.arms_of(study)
@@ -112,9 +132,7 @@ def _offer_form(study: Study, market: Any, place: str, data: Any) -> forms.Form:
 def posting(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks the market who handed in; POST stops it, or does something with the submissions that are ticked."""
     study = row(admin, request, pk, "change")
-    asked = request.GET.get("posting", "")
-    known = asked.isascii() and asked.isdecimal() and len(asked) < 10
-    one = study.postings.exclude(name="").filter(pk=int(asked)).first() if known else None
+    one = study.postings.exclude(name="").filter(pk=_number(request.GET.get("posting", ""))).first()
     if one is None:
         raise Http404
     here = f"{admin.address(study, 'posting')}?posting={one.pk}"
@@ -165,6 +183,5 @@ def _pay(request: HttpRequest, one: Posting, ticked: list[posting_.Submission], 
         messages.success(request, f"{n:,} {done}.")
     for problem in problems[:MOST_TOLD]:
         messages.error(request, sentence(problem))
-    if more := len(problems) - MOST_TOLD:
-        if more > 0:
-            messages.error(request, f"And {more:,} more.")
+    if len(problems) > MOST_TOLD:
+        messages.error(request, f"And {len(problems) - MOST_TOLD:,} more.")

@@ -9,7 +9,19 @@ from functools import cache
 
 from studies.errors import StudyError
 
-from .base import Arrived, Handed, Instruction, Market, NotFromHere, Offer, Outcome, Recruiter, RecruiterForm, WayOn
+from .base import (
+    Arrived,
+    Handed,
+    Instruction,
+    Market,
+    NotFromHere,
+    Offer,
+    Outcome,
+    Recruiter,
+    RecruiterForm,
+    Unanswered,
+    WayOn,
+)
 from .open_link import OpenLink
 
 __all__ = [
@@ -23,6 +35,7 @@ __all__ = [
     "Outcome",
     "Recruiter",
     "RecruiterForm",
+    "Unanswered",
     "WayOn",
     "available",
     "get",

@@ -29,6 +29,10 @@ class NotFromHere(StudyError):
     """Somebody came without what their recruiter sends along, or with something else; the message is for them."""
 
 
+class Unanswered(StudyError):
+    """A market did not answer: nobody knows whether it has done what it was asked."""
+
+
 @dataclass(frozen=True)
 class Arrived:
     """Who came, as their recruiter calls them: the person, this submission of theirs, and what was posted for it.

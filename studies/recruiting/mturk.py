@@ -31,6 +31,7 @@ from .base import (
     Outcome,
     Recruiter,
     RecruiterForm,
+    Unanswered,
     WayOn,
     one,
 )
@@ -289,9 +290,11 @@ def _client(at: str) -> Iterator[Any]:
     try:
         yield client
     except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
+            raise Unanswered("Mechanical Turk has a fault: look whether it was done before you try again") from None
         raise StudyError(f"Mechanical Turk: {_refusal(error.response)}") from None
     except BotoCoreError as error:
-        raise StudyError(f"Mechanical Turk cannot be asked ({type(error).__name__})") from None
+        raise Unanswered(f"Mechanical Turk does not answer ({type(error).__name__})") from None
 
 
 def _code(response: Mapping[str, Any]) -> str:

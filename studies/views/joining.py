@@ -84,11 +84,12 @@ def _come(request: HttpRequest, study: Study, arrived: Arrived) -> HttpResponse:
         log.error("study %s takes nobody in: %s", study.slug, error)
         text = _("Nobody can join at the moment. Please come back later, to the same address.")
         return notice(request, study, _("Please wait a moment"), text, status=503)
-    if limits.too_often_by_token(token):
-        return limits.wait(request, study)
     person = participation.find(token)
     if person is None:
         return _join(request, study, arrived, token)
+    # Whoever knows the ids is led on: somebody who tries many is slowed down.
+    if limits.too_often_by_token(token) or (request.method == "GET" and limits.too_often_by_address(request)):
+        return limits.wait(request, study)
     if request.method != "HEAD":
         recruitment.remember(person, arrived)
     return SeeOther(reverse("studies:take", args=[token]))
