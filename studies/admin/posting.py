@@ -132,10 +132,10 @@ def _offer_form(study: Study, market: Any, place: str, data: Any) -> forms.Form:
 def posting(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks the market who handed in; POST stops it, or does something with the submissions that are ticked."""
     study = row(admin, request, pk, "change")
-    one = study.postings.exclude(name="").filter(pk=_number(request.GET.get("posting", ""))).first()
+    one = study.postings.exclude(name="").filter(name=request.GET.get("posting", "")[:64]).first()
     if one is None:
         raise Http404
-    here = f"{admin.address(study, 'posting')}?posting={one.pk}"
+    here = f"{admin.address(study, 'posting')}?posting={one.name}"
     paying = request.method == "POST" and "stop" not in request.POST
     form = PayForm(request.POST if paying else None)
     try:

@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from studies import postings, recruitment, visits
 from studies import recruiting as recruiters
@@ -61,9 +60,10 @@ def _before(study: Study, shown: recruiters.Recruiter) -> dict:
     return chosen.settings.get(shown.key, {}) if chosen else {}
 
 
-@require_POST
 def due(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     """Who may come to their next visit, by the ids that their recruiter invites them by; it is logged who saw them."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
     study = row(admin, request, pk, "change")
     people = recruitment.name_due(study, actor=request.user)
     ids = [one.person for one in people if one.person]

@@ -28,7 +28,7 @@ def recruiter(request) -> recruiting.Recruiter:
 
 
 def test_every_recruiter_has_its_example_and_the_default_is_one_of_them():
-    assert KEYS == [recruiting.DEFAULT, *sorted(set(KEYS) - {recruiting.DEFAULT})]
+    assert [recruiting.DEFAULT, *sorted(set(KEYS) - {recruiting.DEFAULT})] == KEYS
     assert set(SETTINGS) == set(KEYS)
     assert set(COMES) == set(NAMING)
 
@@ -41,7 +41,7 @@ def test_its_settings_are_complete_valid_and_plain(recruiter):
     assert any(one.copy.startswith(LINK) for one in recruiter.instructions(settings, LINK))
     if recruiter.form_class().fields:
         with pytest.raises(StudyError) as refusal:
-            recruiter.clean({name: "no such thing!" for name in settings})
+            recruiter.clean(dict.fromkeys(settings, "no such thing!"))
         assert "\n" not in str(refusal.value)
 
 
@@ -65,7 +65,7 @@ def test_it_sends_people_to_known_sites_over_https_alone_with_every_outcome(recr
 def test_parameters_that_are_none_give_one_clear_page_and_store_nothing(key, junk):
     study, good = recruits(open_study(1, 1), key), COMES[key]()
     client = Client()
-    bad = [{name: junk for name in good}, *({**good, name: junk} for name in good), {}]
+    bad = [dict.fromkeys(good, junk), *({**good, name: junk} for name in good), {}]
     bad += [{name: value for name, value in good.items() if name != left_out} for left_out in good]
     for query in bad:
         page = client.get(address(study, query))

@@ -1,0 +1,136 @@
+"""A study in a frame as Mechanical Turk shows it, in a real browser: a local site frames it and is handed in to."""
+
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import httpx
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from studies import participation
+from studies.models import Arrival, Participant, Slot, Trial
+from studies.recruiting import mturk
+from tests.factories import open_study
+from tests.recruited import PREVIEW, address, from_mturk, recruits
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+class Worksite(BaseHTTPRequestHandler):
+    """Shows the address of its query in a frame; keeps whatever is handed in."""
+
+    def do_GET(self):
+        src = unquote(urlsplit(self.path).query).replace("&", "&amp;")
+        self._send(f'<!doctype html><title>HIT</title><iframe src="{src}" width="900" height="700"></iframe>')
+
+    def do_POST(self):
+        given = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.handed_in.append((self.path, {name: values[0] for name, values in parse_qs(given).items()}))
+        self._send("<!doctype html><title>Done</title><p>Handed in</p>")
+
+    def _send(self, page: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(page.encode())
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def sites():
+    """Two sites, of which the study is to know one."""
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Worksite) for _ in range(2)]
+    for server in servers:
+        server.handed_in = []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield servers
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def turk(sites, monkeypatch):
+    """The site that takes the sandbox's place, in this test alone: no setting names a host to hand in to."""
+    here = replace(mturk.PLACES["sandbox"], submit_to=sites[0].url, frames=(sites[0].url,))
+    monkeypatch.setitem(mturk.PLACES, "sandbox", here)
+    return sites[0]
+
+
+def test_a_hit_is_previewed_accepted_answered_returned_accepted_again_and_handed_in(browse, live_server, turk, sites):
+    study = recruits(open_study(3, 2), "mturk")
+    page, frame = browse(), None
+
+    def shows(query: dict, site=turk):
+        nonlocal frame
+        page.goto(f"{site.url}/?{live_server.url}{address(study, query)}")
+        frame = page.frame_locator("iframe")
+
+    def at(number: int) -> None:
+        expect(frame.locator(".count")).to_contain_text(f"{number} of 3")
+        frame.locator("form.painted").wait_for()
+
+    # A preview stores nothing and takes no place.
+    shows(PREVIEW)
+    expect(frame.get_by_role("status")).to_contain_text("Accept the HIT to take part")
+    expect(frame.get_by_role("button")).to_have_count(0)
+    assert not Participant.objects.exists()
+    assert not Arrival.objects.exists()
+    assert not Slot.objects.filter(holder__isnull=False).exists()
+    assert participation.has_room(study)
+
+    # Accepted, begun, answered once; then returned.
+    shows(from_mturk(assignment="3FIRST", submit_to=turk.url))
+    frame.get_by_role("button", name="I agree").click()
+    frame.get_by_role("button", name="Begin").click()
+    at(1)
+    frame.get_by_role("button", name="Yes").click()
+    at(2)
+    shows(PREVIEW)
+    expect(frame.get_by_role("status")).to_contain_text("Accept the HIT to take part")
+
+    # Accepted again: the same person, at the same trial, though the browser brings no cookie.
+    assert page.context.cookies() == []
+    shows(from_mturk(assignment="3SECOND", submit_to=turk.url))
+    at(2)
+    frame.get_by_role("button", name="No").click()
+    at(3)
+    frame.get_by_role("button", name="Yes").click()
+    hand_in = frame.get_by_role("button", name="Hand in the HIT")
+    hand_in.wait_for()
+    assert list(Trial.objects.order_by("position").values_list("answer", flat=True)) == ["yes", "no", "yes"]
+
+    # The page itself lets its form go nowhere else, whatever becomes of it; the other site would have taken it.
+    other = sites[1]
+    assert httpx.post(f"{other.url}/mturk/externalSubmit", data={"tried": "1"}).status_code == 200
+    form = frame.locator("form.way")
+    form.evaluate(f"(form) => {{ form.action = '{other.url}/mturk/externalSubmit'; }}")
+    refusals = []
+    page.on("console", lambda message: refusals.append(message.text))
+    hand_in.click()
+    page.wait_for_function("() => true")
+    expect(hand_in).to_be_visible()
+    form.evaluate(f"(form) => {{ form.action = '{turk.url}/mturk/externalSubmit'; }}")
+    hand_in.click()
+    expect(frame.get_by_text("Handed in")).to_be_visible()
+    person = Participant.objects.get()
+    told = {"assignmentId": "3SECOND", "code": person.completion_code, "outcome": "completed"}
+    assert turk.handed_in == [("/mturk/externalSubmit", told)]
+    assert other.handed_in == [("/mturk/externalSubmit", {"tried": "1"})]
+    assert any("form-action" in refusal for refusal in refusals)
+
+    # Where the frame says that it hands in elsewhere, nothing is begun.
+    shows(from_mturk("ANOTHER", "3THIRD", submit_to=other.url))
+    expect(frame.get_by_role("heading", level=1)).to_have_text("That did not work")
+    # And no other site shows the study in a frame.
+    shows(from_mturk(assignment="3SECOND", submit_to=turk.url), other)
+    page.wait_for_load_state()
+    assert reverse("studies:join", args=[study.link]) in page.frames[1].url or "error" in page.frames[1].url
+    expect(frame.get_by_role("heading", name="Thank you")).to_have_count(0)
+    assert Participant.objects.count() == 1
