@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 #: What a recruiter sends along with a study's link: its ids of people.
-ARRIVING = re.compile(r"(?i)((?:/|%2f)s(?:/|%2f)[0-9a-f-]{36}(?:/|%2f)?(?:\?|%3f))(?!…)[^\s\"'<>]+")
+ARRIVING = re.compile(r"(?i)((?:/|%2f)s(?:/|%2f)[^\s?\"'<>]*?(?:\?|%3f))(?!…)[^\s\"'<>]+")
 #: The path of a participant's page, also inside another address; what stands for the token.
 TOKEN = re.compile(r"(?i)((?:/|%2f)t(?:/|%2f))(?!…)[^/?#&%\s\"'<>]+")
 HIDDEN = r"\1…"

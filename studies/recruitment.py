@@ -92,10 +92,10 @@ def token_of(study: Study, arrived: Arrived) -> str:
 @transaction.atomic
 def remember(participant: Participant, arrived: Arrived) -> None:
     """Keep the ids somebody came with; nothing of somebody who has just withdrawn."""
-    there = Participant.objects.select_for_update().filter(
+    there = Participant.objects.select_for_update(no_key=True).filter(
         pk=participant.pk, token_sha256=participant.token_sha256, withdrawn_at=None
     )
-    if not there.exists():
+    if not list(there.values_list("pk")):
         return
     submissions = Arrival.objects.filter(participant=participant).exclude(submission=arrived.submission)
     if submissions.count() >= MOST_SUBMISSIONS:
