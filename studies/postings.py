@@ -15,7 +15,7 @@ from django.utils import timezone
 from studies import audit, recruiting, recruitment
 from studies.errors import StudyError
 from studies.models import Arrival, Participant, Posting, Recruitment, Role, Study
-from studies.recruiting import Handed, Market, Offer, Unanswered
+from studies.recruiting import Handed, HowFar, Market, Offer, Unanswered
 
 #: People a market is told of in one request of the desk: it takes a moment for each.
 AT_ONCE = 200
@@ -146,6 +146,11 @@ def stop(posting: Posting, *, actor: AbstractBaseUser | None = None) -> None:
     with transaction.atomic():
         if Posting.objects.filter(pk=posting.pk, stopped_at=None).update(stopped_at=timezone.now()):
             audit.record(posting.study, audit.What.STOPPED, actor, posting=posting.name)
+
+
+def how_far(posting: Posting) -> HowFar:
+    """How many places are free, and how many people are at it, by the market."""
+    return _market(posting).how_far(posting.place, posting.name)
 
 
 def submissions(posting: Posting) -> list[Submission]:

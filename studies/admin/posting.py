@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from unfold import widgets
 
 from studies import postings as posting_
@@ -154,14 +153,19 @@ def posting(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     elif form.is_valid():
         _pay(request, one, ticked, form.cleaned_data)
         return redirect(here)
+    try:
+        how_far = posting_.how_far(one)
+    except StudyError as error:
+        messages.error(request, sentence(error))
+        how_far = None
     context = {
         "study": study,
         "original": study,
         "posting": one,
         "found": found,
+        "how_far": how_far,
         "chosen": chosen,
         "form": form,
-        "now": timezone.now(),
     }
     response = page(admin, request, "admin/studies/study/posting.html", title="Handed in", **context)
     response.headers["Cache-Control"] = "no-store"

@@ -12,6 +12,7 @@ from studies.errors import StudyError
 from .base import (
     Arrived,
     Handed,
+    HowFar,
     Instruction,
     Market,
     NotFromHere,
@@ -28,6 +29,7 @@ __all__ = [
     "DEFAULT",
     "Arrived",
     "Handed",
+    "HowFar",
     "Instruction",
     "Market",
     "NotFromHere",

@@ -91,6 +91,15 @@ class Handed:
     approved_by_itself_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class HowFar:
+    """How far a posting is: places nobody has taken, and people who are at it."""
+
+    free: int
+    at_work: int
+    offered_until: datetime | None = None
+
+
 class Market:
     """A recruiter that can be asked by programs.  Whatever it refuses is a StudyError of one line.
 
@@ -112,15 +121,15 @@ class Market:
         """Why nothing can be posted there; empty where it can."""
         raise NotImplementedError
 
-    def balance(self, at: str) -> str:
-        raise NotImplementedError
-
     def post(self, at: str, offer: Offer, *, link: str, token: str, qualification: str, visit: int) -> str:
         """Post an offer and return its name; again with the same token, the name of what is there already."""
         raise NotImplementedError
 
     def stop(self, at: str, posting: str) -> None:
         """Offer it to nobody else; who is at it may finish."""
+        raise NotImplementedError
+
+    def how_far(self, at: str, posting: str) -> HowFar:
         raise NotImplementedError
 
     def handed_in(self, at: str, posting: str) -> list[Handed]:

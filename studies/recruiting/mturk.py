@@ -24,6 +24,7 @@ from studies.errors import StudyError
 from .base import (
     Arrived,
     Handed,
+    HowFar,
     Instruction,
     Market,
     NotFromHere,
@@ -175,10 +176,6 @@ class MTurkMarket(Market):
             return str(error)
         return ""
 
-    def balance(self, at: str) -> str:
-        with _client(at) as client:
-            return client.get_account_balance()["AvailableBalance"]
-
     def post(self, at: str, offer: Offer, *, link: str, token: str, qualification: str, visit: int) -> str:
         question = f'<ExternalQuestion xmlns="{QUESTION}"><ExternalURL>{escape(link)}</ExternalURL>'
         asked = {
@@ -210,6 +207,15 @@ class MTurkMarket(Market):
         with _client(at) as client:
             # A time that is over: offered to nobody from now on.
             client.update_expiration_for_hit(HITId=posting, ExpireAt=0)
+
+    def how_far(self, at: str, posting: str) -> HowFar:
+        with _client(at) as client:
+            hit = client.get_hit(HITId=posting)["HIT"]
+        return HowFar(
+            free=hit["NumberOfAssignmentsAvailable"],
+            at_work=hit["NumberOfAssignmentsPending"],
+            offered_until=hit.get("Expiration"),
+        )
 
     def handed_in(self, at: str, posting: str) -> list[Handed]:
         with _client(at) as client:

@@ -1,19 +1,30 @@
-"""A study in a frame as Mechanical Turk shows it, in a real browser: a local site frames it and is handed in to."""
+"""A study in a frame as Mechanical Turk shows it, in a real browser, and the desk's pages from which it is posted.
+
+A local site frames the study and is handed in to.
+"""
 
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import pytest
+from django.urls import reverse
 from playwright.sync_api import expect
 
-from studies import participation
-from studies.models import Arrival, Participant, Slot, Trial
+from studies import lifecycle, participation
+from studies.models import Arrival, Participant, Slot, Study, Trial
 from studies.recruiting import mturk
+from studies.simulation import age
+from tests.bench import made_up_study
+from tests.browser.desk import account, faults, log_in
+from tests.browser.test_desk_pages import PICTURES
 from tests.factories import open_study
-from tests.recruited import PREVIEW, address, from_mturk, recruits
+from tests.recruited import HIT, PREVIEW, WORKER, address, comes, from_mturk, recruits, stubbed
+from tests.unit.test_mturk import MADE, handed, will_list, will_show
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -132,3 +143,58 @@ def test_a_hit_is_previewed_accepted_answered_returned_accepted_again_and_handed
     shows(from_mturk(assignment="3SECOND", submit_to=turk.url), other)
     assert page.frames[1].url.startswith("chrome-error:")
     assert Participant.objects.count() == 1
+
+    # What recruited people read is sound, in a frame or not.
+    alone = browse(viewport={"width": 390, "height": 844}, bypass_csp=True)
+    for query in (PREVIEW, from_mturk(assignment="3SECOND", submit_to=turk.url), from_mturk("ANEW", "3NEW", turk.url)):
+        alone.goto(address(study, query))
+        assert faults(alone, "main") == []
+
+
+def test_the_desks_pages_of_recruiting_are_sound(browse, monkeypatch, settings):
+    ada = account("ada", "researcher")
+    study = made_up_study("adversarial_trials", {"threshold": 1})
+    lifecycle.open_study(study)
+    Study.objects.update(owner=ada)
+    recruits(study, "mturk")
+    visitor = comes(study, from_mturk()).begin()
+    visitor.finish()
+    age(visitor.participant, timedelta(days=3))
+    page, found = browse(), {}
+
+    def look(name: str) -> None:
+        found[name] = faults(page)
+        if PICTURES:
+            page.screenshot(path=Path(PICTURES) / f"recruiting-{name}.png", full_page=True)
+
+    log_in(page, "ada")
+    with stubbed(monkeypatch, settings) as turk:
+        page.goto(reverse("admin:studies_study_recruiting", args=[study.pk]))
+        look("recruiting")
+        page.get_by_role("button", name="Show who is due").click()
+        expect(page.get_by_role("cell", name=WORKER)).to_be_visible()
+        look("due")
+        page.get_by_role("link", name="Back to recruiting").click()
+        page.get_by_role("link", name="Posted work").click()
+        look("postings")
+        for name, value in {"Description": "Twenty", "Reward": "1.00", "Places": "3"}.items():
+            page.get_by_label(name, exact=False).first.fill(value)
+        turk.add_response("create_qualification_type", MADE)
+        turk.add_response("associate_qualification_with_worker", {})
+        turk.add_response("create_hit", {"HIT": {"HITId": HIT}})
+        page.get_by_role("button", name="Post it").click()
+        page.get_by_text(f"It is posted, as {HIT}.").wait_for()
+        code = visitor.participant.completion_code
+        will_show(turk, handed(code=code))
+        page.get_by_role("link", name=f"Who handed in for {HIT}").click()
+        expect(page.get_by_role("row", name="Participant 1")).to_contain_text("fits")
+        look("posting")
+        will_list(turk, handed(code=code))
+        turk.add_response("approve_assignment", {}, {"AssignmentId": "3ASSIGNMENT1"})
+        will_show(turk, handed(code=code, state="Approved"))
+        page.get_by_role("checkbox", name="Participant 1").check()
+        page.get_by_role("button", name="Do it").click()
+        page.get_by_text("1 approved.").wait_for()
+        page.goto(reverse("admin:studies_study_recruiting", args=[study.pk]) + "?recruiter=prolific")
+        look("prolific")
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}

@@ -14,7 +14,7 @@ from tests.bench import made_up_study
 from tests.factories import make_study, open_study
 from tests.recruited import CODES, HIT, WORKER, comes, from_mturk, from_prolific, recruits, stubbed
 from tests.staff import researcher, said, staff, text
-from tests.unit.test_mturk import MADE, handed, will_list
+from tests.unit.test_mturk import MADE, handed, will_list, will_show
 
 pytestmark = pytest.mark.django_db
 
@@ -158,14 +158,15 @@ def test_who_handed_in_is_listed_by_number_and_paid_as_ticked(turk):
     posting(study)
     here, person = at(study, "posting", f"?posting={HIT}"), Participant.objects.get()
     both = [handed(code=person.completion_code), handed("ANOBODY", "3ASSIGNMENT2")]
-    will_list(turk, *both)
+    will_show(turk, *both)
     page = client.get(here)
     assert "1 1 Finished fits" in text(page)
+    assert "At it now 3 Places free 5" in text(page)
     assert "nobody known" in text(page)
     assert WORKER not in page.content.decode()
-    will_list(turk, *both)
+    will_show(turk, *both)
     assert "Tick at least one submission." in text(client.post(here, {"do": "approve"}))
-    will_list(turk, *both)
+    will_show(turk, *both)
     wanting = client.post(here, {"do": "bonus", "submission": "3ASSIGNMENT1"})
     assert wanting.context["form"].errors.keys() == {"reason", "amount"}
     # Of what is ticked, only what the market says was handed in.
@@ -173,19 +174,19 @@ def test_who_handed_in_is_listed_by_number_and_paid_as_ticked(turk):
     turk.add_response("approve_assignment", {}, {"AssignmentId": "3ASSIGNMENT1"})
     turk.add_client_error("approve_assignment", "ThrottlingException")
     ticked = ["3ASSIGNMENT1", "3ASSIGNMENT2", "3ELSEWHERE"]
-    will_list(turk, *both)
+    will_show(turk, *both)
     page = client.post(here, {"do": "approve", "submission": ticked}, follow=True)
     assert said(page) == ["1 approved.", "Mechanical Turk: it is asked too often: try again in a minute."]
     assert Event.objects.get(what="approved").details == {"participant": 1, "posting": HIT}
     will_list(turk, *both)
     asked = {"AssignmentId": "3ASSIGNMENT1", "RequesterFeedback": "Too fast."}
     turk.add_response("reject_assignment", {}, asked)
-    will_list(turk, *both)
+    will_show(turk, *both)
     given = {"do": "reject", "reason": "Too fast.", "submission": "3ASSIGNMENT1"}
     assert said(client.post(here, given, follow=True)) == ["1 rejected."]
     will_list(turk, *both)
     turk.add_response("send_bonus", {})
-    will_list(turk, *both)
+    will_show(turk, *both)
     given = {"do": "bonus", "reason": "Thanks", "amount": "0.25", "submission": "3ASSIGNMENT1"}
     assert said(client.post(here, given, follow=True)) == ["1 given a bonus."]
 
@@ -195,7 +196,7 @@ def test_a_posting_is_stopped_and_one_of_another_study_is_not_found(turk):
     posting(study)
     here = at(study, "posting", f"?posting={HIT}")
     turk.add_response("update_expiration_for_hit", {}, {"HITId": HIT, "ExpireAt": 0})
-    will_list(turk)
+    will_show(turk)
     page = client.post(here, {"stop": "1"}, follow=True)
     assert said(page) == ["It is offered to nobody else. Whoever is at it may finish."]
     other = recruits(open_study(1, 1), "mturk")

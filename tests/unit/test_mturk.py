@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectTimeoutError
 from studies import lifecycle, postings
 from studies.errors import StudyError
 from studies.models import Arrival, Event, Participant, Posting
-from studies.recruiting import Offer, Unanswered, mturk
+from studies.recruiting import HowFar, Offer, Unanswered, mturk
 from studies.simulation import age
 from tests.bench import made_up_study
 from tests.factories import make_study, open_study
@@ -95,6 +95,13 @@ def handed(worker=WORKER, assignment="3ASSIGNMENT1", code="", state="Submitted")
 def will_list(turk, *found: dict) -> None:
     asked = {"HITId": HIT, "AssignmentStatuses": ["Submitted", "Approved", "Rejected"], "MaxResults": 100}
     turk.add_response("list_assignments_for_hit", {"Assignments": list(found)}, asked)
+
+
+def will_show(turk, *found: dict) -> None:
+    """What the desk's page of a posting asks for."""
+    will_list(turk, *found)
+    counts = {"NumberOfAssignmentsAvailable": 5, "NumberOfAssignmentsPending": 3}
+    turk.add_response("get_hit", {"HIT": counts}, {"HITId": HIT})
 
 
 # --- posting ----------------------------------------------------------------------------------------------------------
@@ -283,9 +290,11 @@ def test_a_hit_is_stopped_by_a_time_that_is_over(turk, study):
     assert Event.objects.filter(what="stopped").count() == 1
 
 
-def test_the_balance_is_asked(turk):
-    turk.add_response("get_account_balance", {"AvailableBalance": "10000.00"}, {})
-    assert mturk.MTurkMarket().balance("sandbox") == "10000.00"
+def test_how_far_a_hit_is_is_asked(turk, study):
+    posting = posted(turk, study)
+    counts = {"NumberOfAssignmentsAvailable": 5, "NumberOfAssignmentsPending": 3, "NumberOfAssignmentsCompleted": 0}
+    turk.add_response("get_hit", {"HIT": counts}, {"HITId": HIT})
+    assert postings.how_far(posting) == HowFar(free=5, at_work=3)
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
@@ -331,9 +340,9 @@ def test_no_connection_is_one_clear_line_too(turk, monkeypatch):
     def away(**_asked):
         raise ConnectTimeoutError(endpoint_url="https://elsewhere")
 
-    monkeypatch.setattr(turk.client, "get_account_balance", away)
+    monkeypatch.setattr(turk.client, "get_hit", away)
     with pytest.raises(Unanswered, match=r"^Mechanical Turk does not answer \(ConnectTimeoutError\)$"):
-        mturk.MTurkMarket().balance("sandbox")
+        mturk.MTurkMarket().how_far("sandbox", HIT)
 
 
 @pytest.mark.parametrize(
