@@ -167,9 +167,7 @@ def posting(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
         "chosen": chosen,
         "form": form,
     }
-    response = page(admin, request, "admin/studies/study/posting.html", title="Handed in", **context)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return page(admin, request, "admin/studies/study/posting.html", title="Handed in", **context)
 
 
 def _pay(request: HttpRequest, one: Posting, ticked: list[posting_.Submission], given: dict[str, Any]) -> None:

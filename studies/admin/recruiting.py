@@ -68,6 +68,4 @@ def due(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     people = recruitment.name_due(study, actor=request.user)
     ids = [one.person for one in people if one.person]
     context = {"study": study, "original": study, "people": people, "ids": "\n".join(ids), "n": len(ids)}
-    response = page(admin, request, "admin/studies/study/due.html", title="Due for their next visit", **context)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return page(admin, request, "admin/studies/study/due.html", title="Due for their next visit", **context)
