@@ -113,9 +113,15 @@ class OfferForm(forms.Form):
     places = forms.IntegerField(
         min_value=1, max_value=5000, help_text="How many different workers. From 10 on, Amazon's fee is higher."
     )
-    hours = forms.IntegerField(initial=72, min_value=1, max_value=8760, help_text="How long it is offered.")
+    hours = forms.IntegerField(
+        label="Hours on offer", initial=72, min_value=1, max_value=8760, help_text="How long it is offered."
+    )
     minutes = forms.IntegerField(
-        initial=60, min_value=1, max_value=10_080, help_text="How long a worker has; be generous, it is no pressure."
+        label="Minutes for each worker",
+        initial=60,
+        min_value=1,
+        max_value=10_080,
+        help_text="How long a worker has; be generous, it is no pressure.",
     )
     approve_after_days = forms.IntegerField(
         initial=7, min_value=1, max_value=30, help_text="Whatever nobody has looked at is approved by itself then."
@@ -344,7 +350,10 @@ class MTurk(Recruiter):
 
     def instructions(self, settings: Mapping[str, Any], link: str) -> list[Instruction]:
         return [
-            Instruction(f"HITs go to {PLACES[settings['place']].title}. Post one below; it shows this address.", link),
+            Instruction(
+                f"HITs go to {PLACES[settings['place']].title}. Post one under Posted work; it shows this address.",
+                link,
+            ),
             Instruction("When workers hand in, look at who did, and approve, reject or add a bonus."),
             Instruction("Stop what is still offered before you close the study: who accepts it then finds it ended."),
         ]
