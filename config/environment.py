@@ -59,19 +59,23 @@ class Environment:
             return key
         if required:
             raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL or BROKER_URL is.")
-        path = folder / "secret_key"
-        if not path.exists():
-            draft = folder / f".secret_key.{os.getpid()}"
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_urlsafe(64))
-            try:
-                # A link fails where the name exists, so that two processes starting at once agree on one key.
-                os.link(draft, path)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return path.read_text().strip()
+        return kept_key(folder / "secret_key")
+
+
+def kept_key(path: Path) -> str:
+    """A key that is made where there is none yet, to be read by its owner alone."""
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(64))
+        try:
+            # A link fails where the name exists, so that two processes starting at once agree on one key.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
 
 
 def sqlite(path: Path) -> dict[str, Any]:

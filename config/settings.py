@@ -15,7 +15,7 @@ from django.urls import reverse_lazy
 
 from studies import logs
 
-from .environment import Environment, sqlite, storage
+from .environment import Environment, kept_key, sqlite, storage
 
 env = Environment(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -88,6 +88,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- Recruiters -------------------------------------------------------------------------------------------------------
+# What their ids of people are hashed with.  It lies apart from the database; with another one everybody is a stranger.
+RECRUIT_KEY = env.text("RECRUIT_KEY") or (kept_key(DATA_DIR / "recruit_key") if EMBEDDED else "")
+# Days until the ids themselves are deleted, which stand there for payment alone.
+RECRUIT_ID_DAYS = env.number("RECRUIT_ID_DAYS", 90)
+# The account at Mechanical Turk; no other credentials that lie about are used.  Live: also where money is spent.
+MTURK_KEY_ID = env.text("MTURK_KEY_ID")
+MTURK_SECRET_KEY = env.text("MTURK_SECRET_KEY")
+MTURK_LIVE = env.flag("MTURK_LIVE")
 
 # --- The login --------------------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

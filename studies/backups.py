@@ -33,6 +33,7 @@ from django.utils import timezone
 
 from studies import storage
 from studies.errors import StudyError
+from studies.models import Arrival
 from studies.reports.tables import one_moment
 
 FORMAT = "quorum-backup-1"
@@ -51,6 +52,8 @@ class Extent:
     rows: int
     files: int
     bytes: int
+    #: Submissions under a recruiter's ids of people: who keeps a backup keeps these beyond their date.
+    ids: int
 
 
 def back_up(target: Path) -> Extent:
@@ -96,7 +99,9 @@ def restore(source: Path) -> Extent:
 
 def _extent(manifest: dict[str, Any]) -> Extent:
     files = manifest["files"].values()
-    return Extent(sum(one["rows"] for one in manifest["rows"].values()), len(files), sum(one["bytes"] for one in files))
+    rows = {label: one["rows"] for label, one in manifest["rows"].items()}
+    ids = rows[Arrival._meta.label_lower]
+    return Extent(sum(rows.values()), len(files), sum(one["bytes"] for one in files), ids)
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ ORIGIN = re.compile(r"https://(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})
 #: Redis gives a task to another worker after this; CELERY_BROKER_TRANSPORT_OPTIONS.
 REDELIVERY = "visibility_timeout"
 SHORTEST_TOKEN = 16
+SHORTEST_KEY = 32
 LOCAL = {"localhost", "127.0.0.1", "[::1]", "::1", ".localhost"}
 
 
@@ -58,6 +59,13 @@ def _errors() -> Iterator[tuple[int, str, str]]:
     if redelivery and redelivery <= settings.WORK_LEASE:
         hint = f"Keep it well below {redelivery} seconds, or the queue runs batches twice."
         yield 7, f"WORK_LEASE is {settings.WORK_LEASE}, longer than the queue waits for a worker.", hint
+    if settings.RECRUIT_KEY and len(settings.RECRUIT_KEY) < SHORTEST_KEY:
+        hint = "openssl rand -hex 32 makes a good one. Another key makes everybody a stranger who came before."
+        yield 8, f"RECRUIT_KEY is shorter than {SHORTEST_KEY} characters.", hint
+    if settings.RECRUIT_KEY and settings.RECRUIT_KEY == settings.SECRET_KEY:
+        yield 9, "RECRUIT_KEY is the SECRET_KEY.", "Give it one of its own: the SECRET_KEY must be easy to change."
+    if bool(settings.MTURK_KEY_ID) != bool(settings.MTURK_SECRET_KEY):
+        yield 10, "Of MTURK_KEY_ID and MTURK_SECRET_KEY one alone is set.", "Set both, or neither."
 
 
 def _warnings() -> Iterator[tuple[int, str, str]]:
@@ -75,3 +83,8 @@ def _warnings() -> Iterator[tuple[int, str, str]]:
             yield 5, "BROKER_URL is not set: workers on other machines hear nothing.", "Give a Redis database."
     if settings.TOKEN_LIMIT == 0 or settings.JOIN_LIMIT == 0:
         yield 6, "TOKEN_LIMIT or JOIN_LIMIT is 0: nobody is ever asked to wait.", "Leave them to their defaults."
+    if not settings.RECRUIT_KEY:
+        hint = "Set it, apart from the database, before studies recruit at Prolific or Mechanical Turk."
+        yield 7, "RECRUIT_KEY is not set: nobody whom a recruiter names is taken in.", hint
+    if settings.MTURK_LIVE and not settings.MTURK_KEY_ID:
+        yield 8, "MTURK_LIVE is on without an account: nothing can be posted.", "Set MTURK_KEY_ID, or unset MTURK_LIVE."

@@ -1,8 +1,8 @@
 """What the program writes down of its work: one line a happening, without anything that opens a participant's page.
 
-A participant's token is the only key to their page, and stands in its path.  It is taken out last, of the finished line
-with its traceback, so that it does not matter who wrote the line.  Nothing here needs the rest of the application:
-logging is set up before it.
+A participant's token is the only key to their page, and stands in its path; a recruiter's ids stand in the query of a
+study's link.  They are taken out last, of the finished line with its traceback, so that it does not matter who wrote
+the line.  Nothing here needs the rest of the application: logging is set up before it.
 """
 
 import json
@@ -11,14 +11,16 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+#: What a recruiter sends along with a study's link: its ids of people.
+ARRIVING = re.compile(r"(?i)((?:/|%2f)s(?:/|%2f)[^\s?\"'<>]*?(?:\?|%3f))(?!…)[^\s\"'<>]+")
 #: The path of a participant's page, also inside another address; what stands for the token.
 TOKEN = re.compile(r"(?i)((?:/|%2f)t(?:/|%2f))(?!…)[^/?#&%\s\"'<>]+")
 HIDDEN = r"\1…"
 
 
 def scrub(text: str) -> str:
-    """The text without tokens."""
-    return TOKEN.sub(HIDDEN, text)
+    """The text without tokens, and without what recruiters call people."""
+    return TOKEN.sub(HIDDEN, ARRIVING.sub(HIDDEN, text))
 
 
 class Line(logging.Formatter):
@@ -66,6 +68,8 @@ def configuration(layout: str, level: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             **{name: {"level": "WARNING"} for name in ("axes", "httpx")},
+            # What they are asked, keys and ids of people among it, is written down at no level.
+            **{name: {"level": "WARNING"} for name in ("boto3", "botocore", "urllib3")},
             "django": {**here, "level": "INFO"},
             "django.server": {**here, "level": "WARNING"},
             "gunicorn.error": here,

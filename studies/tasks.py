@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from studies import retention, workbench
+from studies import recruitment, retention, workbench
 from studies.importing import jobs
 from studies.workbench import checking
 
@@ -36,4 +36,5 @@ def sweep() -> None:
 
 @shared_task
 def forget() -> None:
+    recruitment.delete_ids()
     retention.forget()

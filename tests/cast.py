@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
-from studies import lifecycle, participation, roles
-from studies.models import Access, Classifier, ImageSet, Import, ImportedFile, Share, Study
+from studies import lifecycle, participation, recruitment, roles
+from studies.models import Access, Classifier, ImageSet, Import, ImportedFile, Posting, Share, Study
 from tests.factories import make_study, open_study
 
 PASSWORD = "a password of five words"
@@ -86,7 +86,9 @@ class World:
         study = make_study(3, 1, slug=f"slug-of-{owner}", threshold=1)
         study.title, study.owner = f"Title of {owner}", owner
         study.save(update_fields=["title", "owner"])
-        if state in ("open", "begun", "closed", "archived"):
+        if state == "recruiting":
+            recruitment.choose(study, "mturk", {"place": "sandbox"})
+        if state in ("open", "begun", "recruiting", "closed", "archived"):
             lifecycle.open_study(study)
         if state == "begun":
             participation.enrol(study, consent=participation.current_consent(study))
@@ -94,6 +96,10 @@ class World:
             lifecycle.close_study(study)
         if state == "archived":
             lifecycle.archive_study(study)
+        if state == "recruiting":
+            offer = {"title": f"Offer of {owner}", "places": 3, "reward": "1.00"}
+            at = {"recruiter": "mturk", "place": "sandbox", "name": "3HIT", "posted_at": study.opened_at}
+            Posting.objects.create(study=study, offer=offer, **at)
         if state == "preparing":
             Study.objects.filter(pk=study.pk).update(state=state)
         study.refresh_from_db()

@@ -22,6 +22,8 @@ from studies.models import (
     ImageClass,
     Import,
     Participant,
+    Posting,
+    Recruitment,
     Share,
     Study,
     Trial,
@@ -198,6 +200,19 @@ TABLE: dict[str, Row] = {
     f"{AT}<int:pk>/people/": Row(
         Access.RESULTS, Access.OWN, "study", data={"username": "una", "may": "results"}, writes=True
     ),
+    f"{AT}<int:pk>/recruiting/": Row(
+        Access.RESULTS,
+        Access.EDIT,
+        "study",
+        data={"recruiter": "prolific", "completed": "CDONE1"},
+        writes=True,
+    ),
+    f"{AT}<int:pk>/recruiting/due/": Row(REFUSED, Access.EDIT, "study", state="recruiting", writes=True),
+    # Without an account at the market nothing is asked of it, and nothing stored.
+    f"{AT}<int:pk>/recruiting/postings/": Row(Access.EDIT, Access.EDIT, "study", state="recruiting"),
+    f"{AT}<int:pk>/recruiting/posting/": Row(
+        Access.EDIT, Access.EDIT, "study", state="recruiting", query="?posting=3HIT"
+    ),
     f"{AT}<int:pk>/history/": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/history/log.csv": _read_only("study", Access.RESULTS),
     f"{AT}<int:pk>/preparing/": _read_only("study", Access.RESULTS),
@@ -304,6 +319,8 @@ def stored() -> str:
         Study.objects.order_by("pk").values_list(),
         Share.objects.order_by("pk").values_list(),
         Event.objects.order_by("pk").values_list("pk"),
+        Recruitment.objects.order_by("pk").values_list(),
+        Posting.objects.order_by("pk").values_list(),
         Amendment.objects.order_by("pk").values_list("pk"),
         Participant.objects.order_by("pk").values_list("pk"),
         Trial.objects.order_by("pk").values_list("pk", "answer"),

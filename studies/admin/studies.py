@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,9 +15,10 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from studies import lifecycle, protocols
+from studies import lifecycle, protocols, recruitment
 from studies.errors import StudyError
 from studies.models import Access, Study
+from studies.postings import link_of
 from studies.workbench import status
 
 from . import (
@@ -29,7 +29,9 @@ from . import (
     log,
     people,
     planning,
+    posting,
     preview,
+    recruiting,
     results,
     running,
     steps,
@@ -38,11 +40,6 @@ from . import (
 from .describing import report_of, settings_of, stages
 from .pages import Findable, row, sentence
 from .progress import counted, progress
-
-
-def participant_link(study: Study) -> str:
-    """Where people take part, in full."""
-    return settings.SITE_URL + reverse("studies:join", args=[study.link])
 
 
 class ProtocolFilter(admin.SimpleListFilter):
@@ -118,7 +115,7 @@ class StudyAdmin(Findable, ModelAdmin):
     @display(description="Participant link")
     def link_button(self, study: Study) -> str:
         return format_html(
-            '<button type="button" class="desk-button small" data-copy="{}">Copy link</button>', participant_link(study)
+            '<button type="button" class="desk-button small" data-copy="{}">Copy link</button>', link_of(study)
         )
 
     # --- who may do what ----------------------------------------------------------------------------------------------
@@ -188,6 +185,10 @@ class StudyAdmin(Findable, ModelAdmin):
             at("<int:pk>/stimuli/", stimuli.gallery, "stimuli"),
             at("<int:pk>/stimulus/", stimuli.stimulus, "stimulus"),
             at("<int:pk>/amend/", amending.amend, "amend"),
+            at("<int:pk>/recruiting/", recruiting.recruiting, "recruiting"),
+            at("<int:pk>/recruiting/due/", recruiting.due, "due"),
+            at("<int:pk>/recruiting/postings/", posting.postings, "postings"),
+            at("<int:pk>/recruiting/posting/", posting.posting, "posting"),
             at("<int:pk>/people/", people.people, "people"),
             at("<int:pk>/history/", log.log, "history"),
             at("<int:pk>/history/log.csv", log.download, "log"),
@@ -242,7 +243,8 @@ class StudyAdmin(Findable, ModelAdmin):
             "progress": so_far,
             "steps": [(step, step.says(study, so_far)) for step in steps.possible(study)],
             "stages": stages(study),
-            "link": participant_link(study),
+            "link": link_of(study),
+            "recruiter": recruitment.recruiter_of(study)[0],
             "may_duplicate": self.has_add_permission(request),
             "n_shares": study.shares.count(),
             "previewable": preview.previewable(study),

@@ -5,12 +5,14 @@ from .catalogue import Classifier, Image, ImageClass, ImageSet
 from .events import Event
 from .imports import Check, Import, ImportedFile, Mistake
 from .records import Amendment, Look
+from .recruitment import Arrival, Posting, Recruitment
 from .studies import Condition, Role, Stimulus, Study
 from .visibility import Access
 
 __all__ = [
     "Access",
     "Amendment",
+    "Arrival",
     "Artifact",
     "Check",
     "Classifier",
@@ -25,6 +27,8 @@ __all__ = [
     "Look",
     "Mistake",
     "Participant",
+    "Posting",
+    "Recruitment",
     "Role",
     "Share",
     "Slot",

@@ -74,7 +74,7 @@ def _enrol(study: Study, consent: Consent, arm: Condition | None, token: str, si
 
 def find(token: str) -> Participant | None:
     """Whose token this is."""
-    people = Participant.objects.select_related("study", "arm").defer(*UNREAD)
+    people = Participant.objects.select_related("study__recruitment", "arm").defer(*UNREAD)
     return people.filter(token_sha256=token_hash(token)).first()
 
 

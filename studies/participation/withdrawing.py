@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from studies import audit
-from studies.models import Participant, Study, Trial
+from studies.models import Arrival, Participant, Study, Trial
 from studies.protocols.session import Withdrawal
 
 from .answering import release, uncount
@@ -55,19 +55,20 @@ def withdraw(participant: Participant) -> None:
 def by_code(study: Study, code: str) -> Participant | None:
     """Whose completion code this is, however it was typed; None for nobody's."""
     code = "".join(code.split()).replace("-", "").upper()
-    people = study.participants.select_related("study", "arm")
+    people = study.participants.select_related("study__recruitment", "arm")
     return people.filter(completion_code=code).first() if code else None
 
 
 def disconnect(people: QuerySet[Participant]) -> int:
-    """Remove what leads from these rows to persons: key, code, and what they said about themselves; how many they are.
+    """Remove what leads from these rows to persons: key, code, what they said about themselves, and recruiters' ids.
 
-    The ids that recruiters know people by will be kept in a table of their own: its rows of these people go here too.
+    Returns how many people they are.
     """
     n = 0
     for pk in people.values_list("pk", flat=True):
         # Nobody knows a token of this hash: nobody was ever given it.
         nobodys = token_hash(secrets.token_urlsafe(32))
+        Arrival.objects.filter(participant=pk).delete()
         n += Participant.objects.filter(pk=pk).update(
             token_sha256=nobodys, background=None, comments=None, completion_code=""
         )

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 from django.db import connections
 
-from studies import audit, protocols
+from studies import audit, protocols, recruitment
 from studies.errors import StudyError
 from studies.models import Role, Slot, Study, Trial
 
@@ -57,6 +57,9 @@ def simulate(
     """
     if study.state != Study.State.OPEN:
         raise StudyError(f"study {study.slug} is {study.state}: only an open study can be answered")
+    recruiter, _settings = recruitment.recruiter_of(study)
+    if recruiter.names_people:
+        raise StudyError(f"study {study.slug} takes in people of {recruiter.title} alone: rehearse a copy instead")
     population = population or Population()
     check(study, rates, population)
     with _server(url) as base:

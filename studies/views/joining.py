@@ -1,5 +1,6 @@
 """The way in: the text to agree to."""
 
+import logging
 from uuid import UUID
 
 from django.core import signing
@@ -9,11 +10,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from studies import participation
+from studies import participation, recruiting, recruitment
+from studies.errors import StudyError
 from studies.models import Consent, Study
+from studies.recruiting import Arrived
 
 from . import limits
 from .pages import FORM_AGE, SeeOther, in_its_language, notice, participants_page, public_page, unknown
+
+log = logging.getLogger(__name__)
 
 
 @public_page
@@ -25,49 +30,108 @@ def home(request: HttpRequest) -> HttpResponse:
 @participants_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, link: UUID) -> HttpResponse:
-    """The text to agree to; agreeing leads to the participant's own page."""
-    study = Study.objects.filter(link=link).first()
+    """The text to agree to; agreeing leads to the participant's own page.
+
+    Whom a recruiter names, and who has agreed before, is led there at once.
+    """
+    study = Study.objects.select_related("recruitment").filter(link=link).first()
     if study is None:
         return unknown(request)
+    request.ancestors = recruitment.ancestors(study)
     with in_its_language(study):
         if request.method == "POST" and limits.too_often_by_address(request):
             return limits.wait(request, study)
-        return _join(request, study)
+        try:
+            arrived = recruitment.came(study, dict(request.GET.lists()))
+            if arrived is None:
+                return _join(request, study)
+            if arrived.preview:
+                return _preview(request, study)
+            return _come(request, study, arrived)
+        except recruiting.NotFromHere as refusal:
+            return notice(request, study, _("That did not work"), str(refusal), status=400)
 
 
-def _join(request: HttpRequest, study: Study) -> HttpResponse:
+def _join(request: HttpRequest, study: Study, arrived: Arrived | None = None, known_as: str = "") -> HttpResponse:
     if request.method != "POST":
-        return _not_joinable(request, study) or _consent(request, study)
+        return _not_joinable(request, study) or _consent(request, study, known_as)
     try:
         form = _join_signer(study).unsign_object(request.POST.get("join", ""), max_age=FORM_AGE)
+        if known_as and form["token"] != known_as:
+            raise signing.BadSignature
     except signing.BadSignature:
         problem = _("This page was open for too long, or was changed on its way. Please read it and agree once more.")
-        return _not_joinable(request, study) or _consent(request, study, problem=problem, status=400)
+        return _not_joinable(request, study) or _consent(request, study, known_as, problem=problem, status=400)
     token, consent = form["token"], participation.current_consent(study)
-    if participation.find(token) is None:
+    person = participation.find(token)
+    if person is None:
         if refusal := _not_joinable(request, study):
             return refusal
         if form["version"] != consent.version:
-            return _consent(request, study, problem=_("This text has changed meanwhile. Please read it once more."))
-        participation.enrol(study, consent=consent, token=token)
+            changed = _("This text has changed meanwhile. Please read it once more.")
+            return _consent(request, study, known_as, problem=changed)
+        person, _token = participation.enrol(study, consent=consent, token=token)
+    if arrived:
+        recruitment.remember(person, arrived)
     return SeeOther(reverse("studies:take", args=[token]))
 
 
-def _consent(request: HttpRequest, study: Study, *, problem: str = "", status: int = 200) -> HttpResponse:
-    consent, token = participation.current_consent(study), participation.new_token()
-    return consent_page(request, study, consent, token, problem=problem, status=status)
+def _come(request: HttpRequest, study: Study, arrived: Arrived) -> HttpResponse:
+    """Somebody whom the recruiter names: to where they were, or to the text they are to agree to."""
+    try:
+        token = recruitment.token_of(study, arrived)
+    except StudyError as error:
+        log.error("study %s takes nobody in: %s", study.slug, error)
+        text = _("Nobody can join at the moment. Please come back later, to the same address.")
+        return notice(request, study, _("Please wait a moment"), text, status=503)
+    person = participation.find(token)
+    if person is None:
+        return _join(request, study, arrived, token)
+    # Whoever knows the ids is led on: somebody who tries many is slowed down.
+    if limits.too_often_by_token(token) or (request.method == "GET" and limits.too_often_by_address(request)):
+        return limits.wait(request, study)
+    if request.method != "HEAD":
+        recruitment.remember(person, arrived)
+    return SeeOther(reverse("studies:take", args=[token]))
+
+
+def _preview(request: HttpRequest, study: Study) -> HttpResponse:
+    """What somebody reads who only looks: nothing is asked, nothing stored, and no place taken."""
+    recruiter, _settings = recruitment.recruiter_of(study)
+    refusal = _not_joinable(request, study)
+    if refusal:
+        return refusal
+    context = {"study": study, "consent": participation.current_consent(study), "preview": recruiter.preview_says()}
+    return render(request, "participant/consent.html", context)
+
+
+def _consent(
+    request: HttpRequest, study: Study, known_as: str = "", *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    consent, token = participation.current_consent(study), known_as or participation.new_token()
+    recruited = bool(known_as)
+    return consent_page(request, study, consent, token, problem=problem, status=status, recruited=recruited)
 
 
 def consent_page(
-    request: HttpRequest, study: Study, consent: Consent, token: str, *, problem: str = "", status: int = 200
+    request: HttpRequest,
+    study: Study,
+    consent: Consent,
+    token: str,
+    *,
+    problem: str = "",
+    status: int = 200,
+    recruited: bool = False,
 ) -> HttpResponse:
+    """`recruited`: somebody whom a recruiter names, so that this browser need not remember them."""
     context = {
         "study": study,
         "consent": consent,
         "problem": problem,
-        # The token is drawn here, not when it is sent: a form sent twice enrols one participant.
+        # The token is there now, not when it is sent: a form sent twice enrols one participant.
         "join": _join_signer(study).sign_object({"token": token, "version": consent.version}),
-        "own_page": reverse("studies:take", args=[token]),
+        "own_page": "" if recruited else reverse("studies:take", args=[token]),
+        "decline": recruitment.way_back(study, recruiting.Outcome.NO_CONSENT) if recruited else None,
     }
     response = render(request, "participant/consent.html", context, status=status)
     # Going back shows the same form, which leads to the same participant; a new visit asks for a new one.
@@ -81,16 +145,19 @@ def _join_signer(study: Study) -> signing.TimestampSigner:
 
 def _not_joinable(request: HttpRequest, study: Study) -> HttpResponse | None:
     """Why nobody can join now; None when they can."""
+    way = recruitment.way_back(study, recruiting.Outcome.NOTHING_LEFT)
     if study.state == Study.State.CLOSED:
         text = _("It takes no more answers. Thank you for your interest.")
-        return notice(request, study, _("This study has ended"), text, status=410)
+        return notice(request, study, _("This study has ended"), text, status=410, way=way)
+    # The whole address: a recruiter's stands in its query.
+    again = request.get_full_path()
     if study.state == Study.State.PAUSED:
         text = _("Nobody can join at the moment. Please come back later, to the same address.")
-        return notice(request, study, _("This study is paused"), text, again=request.path)
+        return notice(request, study, _("This study is paused"), text, again=again, way=way)
     if study.state != Study.State.OPEN:
         text = _("It is still being prepared. Please come back later, to the same address.")
-        return notice(request, study, _("This study has not begun yet"), text, status=403, again=request.path)
+        return notice(request, study, _("This study has not begun yet"), text, status=403, again=again, way=way)
     if not participation.has_room(study):
         text = _("Every picture is taken at the moment. Please come back later: some places may become free again.")
-        return notice(request, study, _("There is nothing to do just now"), text, again=request.path)
+        return notice(request, study, _("There is nothing to do just now"), text, again=again, way=way)
     return None

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from studies.models import Study
+from studies.recruiting import WayOn
 
 #: How long a page can lie open before its form is refused.
 FORM_AGE = timedelta(days=1)
@@ -26,7 +27,7 @@ if settings.PICTURES_URL:
     PICTURE_SOURCES.append("{0.scheme}://{0.netloc}".format(urlsplit(settings.PICTURES_URL)))
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {' '.join(PICTURE_SOURCES)}; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
+    "connect-src 'self'; form-action {targets}; base-uri 'none'; frame-ancestors {ancestors}"
 )
 
 
@@ -56,7 +57,9 @@ def public_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
 
 def participants_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The same, but the recruiters of FRAME_ANCESTORS may show it in a frame."""
+    """The same, but FRAME_ANCESTORS may show it in a frame, and the origins that a view notes at its request as
+    `ancestors`: those of its study's recruiter.  `form_targets` are origins that its forms may be sent to besides ours.
+    """
     return _with_headers(view, framed=True)
 
 
@@ -69,8 +72,12 @@ def _with_headers(view: Callable[..., HttpResponse], *, framed: bool) -> Callabl
         if response.headers["Content-Type"].startswith("text/html"):
             patch_vary_headers(response, ["Accept-Language"])
         response.headers.setdefault("Cache-Control", "no-store")
-        ancestors = settings.FRAME_ANCESTORS if framed else []
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + (" ".join(ancestors) or "'none'")
+        own = getattr(request, "ancestors", ())
+        ancestors = list(dict.fromkeys([*settings.FRAME_ANCESTORS, *own])) if framed else []
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(
+            targets=" ".join(["'self'", *getattr(request, "form_targets", ())]),
+            ancestors=" ".join(ancestors) or "'none'",
+        )
         # X-Frame-Options knows no list; browsers go by frame-ancestors where there is one.
         response.xframe_options_exempt = bool(ancestors)
         response.headers["Referrer-Policy"] = "no-referrer"
@@ -78,6 +85,11 @@ def _with_headers(view: Callable[..., HttpResponse], *, framed: bool) -> Callabl
 
     wrapper.framed = framed
     return wrapper
+
+
+def leads(request: HttpRequest, way: WayOn | None) -> None:
+    """Let the page of this request send its form where a recruiter takes it."""
+    request.form_targets = way.targets if way else ()
 
 
 def unknown(request: HttpRequest) -> HttpResponse:
@@ -90,7 +102,9 @@ def notice(
 ) -> HttpResponse:
     """A page that says one thing.
 
-    `again` and `onward` are addresses it offers, `code` a completion code; `gone`: for somebody who has withdrawn.
+    `again` and `onward` are addresses it offers, `code` a completion code, `way` where a recruiter has people go;
+    `gone`: for somebody who has withdrawn.
     """
+    leads(request, links.get("way"))
     context = {"study": study, "heading": heading, "paragraphs": paragraphs, **links}
     return render(request, "participant/notice.html", context, status=status)

@@ -3,7 +3,6 @@
 import logging
 from contextlib import suppress
 from datetime import timedelta
-from urllib.parse import quote
 
 from django.core import signing
 from django.core.cache import cache
@@ -11,12 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from studies import participation, protocols
+from studies import participation, protocols, recruitment
 from studies.errors import one_line
 from studies.models import Participant, Role, Study, Trial
 from studies.participation import Standing
 from studies.protocols.session import BackgroundForm
+from studies.recruiting import Outcome
 
+from .pages import leads
 from .pictures import picture_url
 
 log = logging.getLogger(__name__)
@@ -104,12 +105,15 @@ def come_back(request: HttpRequest, participant: Participant, *, status: int = 2
     """When the next visit may begin, by the server's clock, and the way back: this very address."""
     # Rounded up to the minute, so that whoever comes at the time it says is not too early.
     when = timezone.localtime(participant.returns_at) + timedelta(minutes=1)
+    way = recruitment.way_on(participant, Outcome.COME_BACK)
+    leads(request, way)
     context = {
         "study": participant.study,
         "code": participant.completion_code,
         "when": when,
         "zone": when.tzname(),
         "address": request.build_absolute_uri(request.path),
+        "way": way,
     }
     return render(request, "participant/come_back.html", context, status=status)
 
@@ -125,15 +129,15 @@ def comments(request: HttpRequest, participant: Participant) -> HttpResponse:
 
 def thanks(request: HttpRequest, participant: Participant, *, answered: int) -> HttpResponse:
     """The end, whichever way it came, after so many answers: debriefing, completion code, and the way on."""
-    design = participant.study.design
-    outcome = "screened_out" if participant.screened_out_at else "completed"
-    onward = design["completion_url"].format(code=quote(participant.completion_code), outcome=outcome)
+    outcome = Outcome.SCREENED_OUT if participant.screened_out_at else Outcome.COMPLETED
+    way = recruitment.way_on(participant, outcome if answered else Outcome.NOTHING_LEFT)
+    leads(request, way)
     context = {
         "study": participant.study,
         "participant": participant,
         "answered": answered,
-        "debrief": design["debrief"],
-        "onward": onward,
+        "debrief": participant.study.design["debrief"],
+        "way": way,
     }
     return render(request, "participant/thanks.html", context)
 

@@ -14,10 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from studies import participation
+from studies import participation, recruitment
 from studies.models import Participant, Study
 from studies.participation import Measured, Standing
 from studies.protocols.session import BackgroundForm
+from studies.recruiting import Outcome
 
 from . import limits, steps
 from .pages import FORM_AGE, SeeOther, in_its_language, notice, participants_page, unknown
@@ -40,6 +41,7 @@ def take(request: HttpRequest, token: str) -> HttpResponse:
         return limits.wait(request) if limits.too_often_by_address(request) else unknown(request)
     # On every page that follows, beneath it.
     request.way_out = reverse("studies:withdraw", args=[token])
+    request.ancestors = recruitment.ancestors(participant.study)
     with in_its_language(participant.study):
         return _sent(request, participant) if request.method == "POST" else _current_page(request, participant)
 
@@ -165,8 +167,10 @@ def _paused(request: HttpRequest, study: Study) -> HttpResponse:
 def _closed(request: HttpRequest, participant: Participant, text: str = "") -> HttpResponse:
     """Whoever had begun keeps what they have earned: closing is not their doing."""
     text = text or _("It takes no more answers. Thank you for your interest.")
-    code = participant.completion_code if participation.answers_given(participant) else ""
-    return notice(request, participant.study, _("This study has ended"), text, status=410, code=code)
+    answered = participation.answers_given(participant)
+    way = recruitment.way_on(participant, Outcome.COMPLETED if answered else Outcome.NOTHING_LEFT)
+    code = participant.completion_code if answered else ""
+    return notice(request, participant.study, _("This study has ended"), text, status=410, code=code, way=way)
 
 
 def _refusal(request: HttpRequest, participant: Participant, text: str) -> HttpResponse:

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from studies import participation
+from studies import participation, recruitment
 from studies.models import Participant, Study
 from studies.protocols.session import Withdrawal
 
@@ -28,6 +28,7 @@ def withdraw(request: HttpRequest, token: str) -> HttpResponse:
     participant = participation.find(token)
     if participant is None:
         return limits.wait(request) if limits.too_often_by_address(request) else _gone(request)
+    request.ancestors = recruitment.ancestors(participant.study)
     with in_its_language(participant.study):
         said = _said(participant, request.POST.get("withdraw", ""))
         if said == SURE:
@@ -39,9 +40,10 @@ def withdraw(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw_by_code(request: HttpRequest, link: UUID) -> HttpResponse:
     """From below the study's link, by the completion code; for whoever has lost the address of their own page."""
-    study = Study.objects.filter(link=link).first()
+    study = Study.objects.select_related("recruitment").filter(link=link).first()
     if study is None:
         return unknown(request)
+    request.ancestors = recruitment.ancestors(study)
     with in_its_language(study):
         if request.method != "POST":
             return _code(request, study)

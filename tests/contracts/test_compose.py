@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
@@ -44,8 +45,10 @@ def test_every_service_is_there_and_says_whether_it_is_well(compose):
 def test_no_secret_has_a_default(compose):
     text = COMPOSE.read_text()
     asked = re.findall(r"\$\{(\w*(?:SECRET|PASSWORD|KEY)\w*)(:\?|[^}]*)", text)
-    assert {name for name, _ in asked} == {"SECRET_KEY", "POSTGRES_PASSWORD", "STORAGE_KEY", "STORAGE_SECRET"}
-    assert {how for _, how in asked} == {":?"}
+    needed = {"SECRET_KEY", "RECRUIT_KEY", "POSTGRES_PASSWORD", "STORAGE_KEY", "STORAGE_SECRET"}
+    # Of these an account at Mechanical Turk is a matter of choice: empty, there is none.
+    assert {name for name, how in asked if how == ":?"} == needed
+    assert {(name, how) for name, how in asked if how != ":?"} == {("MTURK_KEY_ID", ":-"), ("MTURK_SECRET_KEY", ":-")}
 
 
 def test_the_front_serves_pictures_of_studies_as_files_and_nothing_else(compose):
@@ -75,6 +78,11 @@ def test_the_front_writes_down_no_address_of_a_participants_page(compose):
     assert reverse("studies:take", args=["token"]).startswith(own[0])
     assert "access_log off;" in own[1]
     assert "error_log /dev/null;" in own[1]
+    # Nor what recruiters send along with a study's link.
+    (arriving,) = re.findall(r"location \^~ (/s/) \{([^}]*)\}", front)
+    assert reverse("studies:join", args=[UUID(int=0)]).startswith(arriving[0])
+    assert "access_log off;" in arriving[1]
+    assert "error_log /dev/null;" in arriving[1]
 
 
 def test_only_the_front_is_reached_from_outside(compose):

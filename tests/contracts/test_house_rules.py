@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from explainers import base
-from studies import protocols
+from studies import protocols, recruiting
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = [
@@ -56,6 +56,18 @@ def test_no_file_outside_the_protocols_compares_with_a_protocols_name():
     assert found == []
 
 
+def test_no_file_outside_the_recruiters_compares_with_a_recruiters_name():
+    keys = set(recruiting.available())
+    found = [
+        f"{name}:{line} {text}"
+        for name, tree in trees(outside="studies/recruiting/")
+        for text, line in compared_strings(tree)
+        if text in keys
+    ]
+    assert len(keys) == 3
+    assert found == []
+
+
 def test_no_file_outside_the_methods_compares_with_a_methods_name():
     methods = {name for kind in ("explainer", "attack", "selector") for name in base.available(kind)}
     found = [
@@ -76,7 +88,7 @@ from django.urls import get_resolver
 get_resolver().reverse_dict
 import studies.protocols, studies.tasks
 studies.protocols.available()
-loaded = [name for name in sys.modules if name.split(".")[0] in {"torch", "torchvision"}]
+loaded = [name for name in sys.modules if name.split(".")[0] in {"torch", "torchvision", "boto3"}]
 sys.exit(", ".join(loaded[:5]) or 0)
 """
 
@@ -85,7 +97,7 @@ def run(program: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_a_web_process_never_imports_torch():
+def test_a_web_process_imports_neither_torch_nor_the_client_of_aws():
     done = run(WEB)
     assert done.returncode == 0, done.stderr
 

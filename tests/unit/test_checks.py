@@ -17,6 +17,7 @@ SOUND = {
     "ALLOWED_HOSTS": "studies.example.org,127.0.0.1",
     "FRAME_ANCESTORS": "https://www.mturk.com,https://workersandbox.mturk.com",
     "PROXIES": "2",
+    "RECRUIT_KEY": "a key of its own, which has more than 32 characters",
 }
 
 
@@ -75,6 +76,8 @@ def found(deploy: bool = False) -> set[str]:
         ("FRAME_ANCESTORS", ["https://a.example/path"], "quorum.E001"),
         ("METRICS_ADDRESSES", ["everybody"], "quorum.E002"),
         ("METRICS_TOKEN", "short", "quorum.E003"),
+        ("RECRUIT_KEY", "short", "quorum.E008"),
+        ("MTURK_KEY_ID", "AKIATESTSONLY", "quorum.E010"),
         ("SITE_URL", "studies.example.org", "quorum.E004"),
         ("SITE_URL", "https://studies.example.org/below", "quorum.E004"),
         ("SITE_URL", "https://elsewhere.example.org", "quorum.E005"),
@@ -95,6 +98,12 @@ def test_debug_where_others_can_reach_the_server_is_an_error(settings):
     assert found() == {"quorum.E006"}
 
 
+def test_one_key_for_two_things_is_an_error(settings):
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    settings.RECRUIT_KEY = settings.SECRET_KEY = "0123456789" * 6
+    assert found() == {"quorum.E009"}
+
+
 def test_a_lease_longer_than_the_queue_waits_is_an_error(settings):
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
     settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
@@ -109,6 +118,8 @@ def test_a_lease_longer_than_the_queue_waits_is_an_error(settings):
         ({"HTTPS": False}, "quorum.W002"),
         ({"PROXIES": 0}, "quorum.W003"),
         ({"JOIN_LIMIT": 0}, "quorum.W006"),
+        ({"RECRUIT_KEY": ""}, "quorum.W007"),
+        ({"MTURK_LIVE": True}, "quorum.W008"),
     ],
 )
 def test_what_is_unfit_for_people_is_a_warning(settings, change, warning):

@@ -43,6 +43,11 @@ def lines(request):
         (f"https://site/t/{TOKEN}", "https://site/t/…"),
         ("/pictures/artifacts/ab/0.png", "/pictures/artifacts/ab/0.png"),
         ("/t/", "/t/"),
+        ('"GET /s/0b1c/?PROLIFIC_PID=5f&STUDY_ID=6 HTTP/1.1"', '"GET /s/0b1c/?… HTTP/1.1"'),
+        ("?next=%2Fs%2F0b1c%2F%3FworkerId%3DA1", "?next=%2Fs%2F0b1c%2F%3F…"),
+        ("/s/0b1c/ and /admin/s/?q=1", "/s/0b1c/ and /admin/s/?…"),
+        ("/s/0b1c/", "/s/0b1c/"),
+        ("/admin/studies/study/?q=1", "/admin/studies/study/?q=1"),
     ],
 )
 def test_a_token_is_taken_out_of_whatever_surrounds_it_and_nothing_else(text, scrubbed):

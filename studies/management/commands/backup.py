@@ -16,3 +16,8 @@ class Command(QuorumCommand):
         done = backups.back_up(file)
         size = filesizeformat(file.stat().st_size).replace("\xa0", " ")
         self.say(f"{file}: {done.rows:,} rows and {done.files:,} files, {size}")
+        if done.ids:
+            self.say(
+                f"it holds recruiters' ids of people, of {done.ids:,} submission{'s' * (done.ids != 1)}: "
+                "keep it no longer than these are to be kept"
+            )

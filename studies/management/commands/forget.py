@@ -1,12 +1,15 @@
 from django.conf import settings
 
-from studies import retention
+from studies import recruitment, retention
 from studies.errors import StudyError
 from studies.management.base import QuorumCommand
 
 
 class Command(QuorumCommand):
-    help = "Remove what leads to people from studies that closed RETENTION_DAYS ago; their answers stay."
+    help = (
+        "Remove what leads to people from studies that closed RETENTION_DAYS ago; their answers stay.  Recruiters' ids \
+go at their own date."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument("--days", type=int, help="So many days after closing, instead of RETENTION_DAYS.")
@@ -14,6 +17,11 @@ class Command(QuorumCommand):
 
     def handle(self, *, days, list, **options):
         days = settings.RETENTION_DAYS or None if days is None else days
+        ids = 0 if list else recruitment.delete_ids()
+        if ids:
+            self.say(f"{ids:,} ids of recruiters deleted")
+        if days is None and ids:
+            return
         if days is None:
             raise StudyError("RETENTION_DAYS is not set, so nothing is forgotten; give --days")
         if days < 0:
