@@ -11,9 +11,9 @@ from django.core.validators import validate_slug
 from django.db import transaction
 from django.utils import timezone
 
-from studies import audit, participation, protocols
+from studies import audit, participation, protocols, recruiting
 from studies.catalogue import catalogue
-from studies.consent import DEFAULT_CONSENT
+from studies.consent import DEFAULT_CONSENT, NOTHING_KEPT
 from studies.errors import StudyError
 from studies.models import Condition, Consent, Slot, Stimulus, Study
 from studies.protocols import DesignError
@@ -162,6 +162,7 @@ def open_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
         row.save(update_fields=["state"])
         audit.record(row, What.REOPENED, actor)
     elif row.state == Study.State.READY:
+        _check_consent(row)
         _freeze(row)
         _make_slots(row)
         row.state, row.opened_at = Study.State.OPEN, timezone.now()
@@ -236,6 +237,15 @@ def _move(study: Study, states: Sequence[str], what: str, actor: AbstractBaseUse
         verb = "paused" if changes["state"] == Study.State.PAUSED else "closed"
         raise StudyError(f"study {study.slug} is {study.state}: only {' or '.join(states)} studies can be {verb}")
     audit.record(study, what, actor, answers=study.slots.filter(filled=True).count())
+
+
+def _check_consent(study: Study) -> None:
+    chosen = getattr(study, "recruitment", None)
+    if chosen and recruiting.get(chosen.recruiter).names_people and NOTHING_KEPT in study.consent_text:
+        title = recruiting.get(chosen.recruiter).title
+        raise StudyError(
+            f"the consent text says that nothing identifies people, and {title} names them: say what is kept of that"
+        )
 
 
 def _freeze(study: Study) -> None:

@@ -18,7 +18,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from studies import audit, recruiting
+from studies import audit, lifecycle, recruiting
+from studies.consent import ID_KEPT, NOTHING_KEPT
 from studies.errors import StudyError
 from studies.models import Arrival, Participant, Recruitment, Study
 from studies.recruiting import Arrived, NotFromHere, Recruiter, WayOn
@@ -50,6 +51,7 @@ def choose(study: Study, key: str, data: Any, *, actor: AbstractBaseUser | None 
         raise StudyError(NO_KEY)
     if study.rehearsal_of_id:
         raise StudyError(f"study {study.slug} is a rehearsal: simulated people alone answer it")
+    _tell_in_consent(study, recruiter, actor)
     Study.objects.select_for_update().only("pk").get(pk=study.pk)
     row, new = Recruitment.objects.get_or_create(study=study, defaults={"recruiter": key, "settings": {key: given}})
     before = {} if new else row.settings.get(key, {})
@@ -61,6 +63,22 @@ def choose(study: Study, key: str, data: Any, *, actor: AbstractBaseUser | None 
     # Not the values: whoever knows a completion code can claim to be done.
     changed = sorted(audit.differences(before, given))
     audit.record(study, audit.What.RECRUITER, actor, recruiter=key, settings=changed)
+
+
+def _tell_in_consent(study: Study, recruiter: Recruiter, actor: AbstractBaseUser | None) -> None:
+    """Where the text to agree to says that nothing identifies people, have it say what is kept; StudyError where people
+    may have agreed to it already.
+    """
+    if not recruiter.names_people or NOTHING_KEPT not in study.consent_text:
+        return
+    if study.state not in lifecycle.NOT_YET_OPEN:
+        raise StudyError(
+            f"people agree to a text which says that nothing identifies them, and {recruiter.title} names them: "
+            "choose it for a copy of this study, before that opens"
+        )
+    told = ID_KEPT.format(recruiter=recruiter.title, days=site.RECRUIT_ID_DAYS)
+    text = study.consent_text.replace(NOTHING_KEPT, told)
+    lifecycle.change_texts(study, title=study.title, consent_text=text, actor=actor)
 
 
 def ancestors(study: Study) -> list[str]:

@@ -35,7 +35,7 @@ ALSO = {
     "admin/studies/study/<int:pk>/preview/": [("ready", "?number={last}")],
     "admin/studies/study/<int:pk>/stimuli/": [
         ("ready", "?p=100000"),
-        ("ready", "?label=saxophone&r2_from=0.5&flip_step_to=3"),
+        ("ready", "?label=saxophone&r2_from=0.03&flip_step_to=3"),
     ],
     "admin/studies/study/<int:pk>/stimulus/": [("ready", "?number={last}")],
     "admin/studies/study/<int:pk>/participants/": [("open", "?p=100000"), ("open", "?q=1")],

@@ -22,7 +22,13 @@ PROLIFIC_PID, STUDY_ID = "5f1a2b3c4d5e6f7a8b9c0d1e", "60aaaaaaaaaaaaaaaaaaaaaa"
 WORKER, HIT, SANDBOX = "A2WORKEROFTESTS", "3HITOFTESTS00000000000000", "https://workersandbox.mturk.com"
 
 
+CONSENT = "You are asked to look at pictures. Your id is kept for payment."
+
+
 def recruits(study: Study, key: str, **changes: Any) -> Study:
+    """Have people come this way, to a study whose text to agree to says so, also where it is open already."""
+    Study.objects.filter(pk=study.pk).update(consent_text=CONSENT)
+    study.consent_text = CONSENT
     recruitment.choose(study, key, SETTINGS[key] | changes)
     return study
 

@@ -29,12 +29,15 @@ def recruiting(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpRespon
     form = dressed(shown.form_class(request.POST if request.method == "POST" else None, initial=_before(study, shown)))
     problem = ""
     if request.method == "POST" and form.is_valid():
+        text = study.consent_text
         try:
             recruitment.choose(study, shown.key, form.cleaned_data, actor=request.user)
         except StudyError as error:
             problem = sentence(error)
         else:
             messages.success(request, f"People come by this from now on: {shown.title}.")
+            if study.consent_text != text:
+                messages.info(request, "The text people agree to says now what is kept of them for payment: read it.")
             return redirect(admin.address(study, "recruiting"))
     chosen = shown.key == now.key
     context = {

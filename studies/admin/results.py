@@ -36,7 +36,7 @@ def results(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
     if study.opened_at is None:
         messages.error(request, f"Study {study.slug} is {study.state}: it has no answers yet.")
         return redirect(admin.address(study))
-    told = _told(study) if NOW in request.GET else _remembered(study)
+    told = _kept(study) if NOW in request.GET else _remembered(study)
     if told is None:
         # The page comes at once, and asks for the rest.
         context = {"study": study, "original": study, "now": f"?{NOW}=1"}
@@ -63,6 +63,13 @@ def _remembered(study: Study) -> dict[str, Any] | None:
     return cache.get(_key(study))
 
 
+def _kept(study: Study) -> dict[str, Any]:
+    """What the page tells, worked out now, and remembered for a while."""
+    key, told = _key(study), _told(study)
+    cache.set(key, told, CLOSED_SECONDS if study.state == Study.State.CLOSED else OPEN_SECONDS)
+    return told
+
+
 def _key(study: Study) -> str:
     """Another one whenever there could be another result."""
     trials = study.trials.aggregate(n=Count("pk"), counted=Count("pk", filter=Q(counted=True)))
@@ -79,7 +86,7 @@ def _key(study: Study) -> str:
 
 
 def _told(study: Study) -> dict[str, Any]:
-    """The result in words, tables and drawings; of a large study remembered for a while."""
+    """The result in words, tables and drawings."""
     found = result(study)
     median = found.counts["median_response_ms"]
     context: dict[str, Any] = {
@@ -103,8 +110,6 @@ def _told(study: Study) -> dict[str, Any]:
             for amendment, summary in found.exploratory
         ],
     }
-    if study.trials.count() > AT_ONCE:
-        cache.set(_key(study), context, CLOSED_SECONDS if study.state == Study.State.CLOSED else OPEN_SECONDS)
     return context
 
 

@@ -94,6 +94,11 @@ def counts(study: Study) -> dict[str, Any]:
         rule["exclusion"]: {name: rule[name] for name in touched}
         for rule in by_rule.annotate(**{name: Count(field, distinct=True) for name, field in touched.items()})
     }
+    slots = study.slots.aggregate(wanted=Count("pk"), filled=Count("pk", filter=Q(filled=True)))
+    seen = trials.aggregate(
+        answered=Count("pk", filter=Q(answered_at__isnull=False)),
+        shown=Count("pk", filter=Q(presented_at__isnull=False)),
+    )
     measured = answered.filter(counted=True, response_ms__isnull=False).values_list("response_ms", flat=True)
     times = np.fromiter(measured.iterator(), dtype=np.int32)
     checks_right = {
@@ -114,12 +119,12 @@ def counts(study: Study) -> dict[str, Any]:
     )
     return {
         "state": str(study.state),
-        "stimuli": study.stimuli.main().count(),
+        "stimuli": panels.total(),
         "panel": panel,
-        "wanted_answers": study.slots.count(),
-        "counted_answers": study.slots.filter(filled=True).count(),
-        "answers": answered.count(),
-        "shown": trials.filter(presented_at__isnull=False).count(),
+        "wanted_answers": slots["wanted"],
+        "counted_answers": slots["filled"],
+        "answers": seen["answered"],
+        "shown": seen["shown"],
         "participants": people["participants"],
         "finished_participants": people["finished"],
         "simulated_participants": people["simulated"],

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from studies import lifecycle, recruitment
+from studies.consent import DEFAULT_CONSENT, NOTHING_KEPT
 from studies.errors import StudyError
 from studies.models import Event, Participant, Posting, Study
 from studies.simulation import age, simulate
@@ -48,7 +49,8 @@ def test_a_recruiter_is_chosen_and_its_page_says_what_to_paste_there(settings):
     study, client = make_study(1, 1), researcher()
     assert "Give people this link." in text(client.get(at(study)))
     page = client.post(at(study), {"recruiter": "prolific", **CODES}, follow=True)
-    assert said(page) == ["People come by this from now on: Prolific."]
+    told = "The text people agree to says now what is kept of them for payment: read it."
+    assert said(page) == ["People come by this from now on: Prolific.", told]
     copies = lxml.html.fromstring(page.content).xpath("//button/@data-copy")
     asked = "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
     assert copies == [f"https://studies.example.org/s/{study.link}/?{asked}"]
@@ -59,6 +61,31 @@ def test_a_recruiter_is_chosen_and_its_page_says_what_to_paste_there(settings):
     assert event.details == {"recruiter": "prolific", "settings": sorted(CODES)}
     client.post(at(study), {"recruiter": "prolific", **CODES})
     assert Event.objects.filter(what="recruiter").count() == 1
+
+
+def test_the_text_to_agree_to_never_says_that_nothing_is_kept_where_a_recruiter_names_people(settings):
+    settings.RECRUIT_ID_DAYS = 30
+    study = make_study(1, 1)
+    assert NOTHING_KEPT in study.consent_text
+    recruitment.choose(study, "prolific", CODES)
+    assert NOTHING_KEPT not in study.consent_text
+    assert "the number by which Prolific knows you is kept for 30 days" in study.consent_text
+    assert list(
+        Event.objects.filter(what__in=["texts", "recruiter"]).values_list("what", flat=True).order_by("pk")
+    ) == [
+        "texts",
+        "recruiter",
+    ]
+    # Written back, it cannot open; and where people may have agreed to it, no such recruiter can be chosen.
+    lifecycle.change_texts(study, title=study.title, consent_text=DEFAULT_CONSENT)
+    with pytest.raises(
+        StudyError, match="the consent text says that nothing identifies people, and Prolific names them"
+    ):
+        lifecycle.open_study(study)
+    for key in ("prolific", "mturk"):
+        page = researcher().post(at(opened := open_study(1, 1)), {"recruiter": key, "place": "sandbox", **CODES})
+        assert "choose it for a copy of this study, before that opens" in text(page)
+        assert not hasattr(Study.objects.get(pk=opened.pk), "recruitment")
 
 
 @pytest.mark.parametrize(

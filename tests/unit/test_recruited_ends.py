@@ -12,7 +12,7 @@ from studies.models import Arrival, Participant, Slot, Study, Trial
 from studies.simulation import age
 from tests.bench import made_up_study
 from tests.factories import open_study
-from tests.recruited import CODES, PREVIEW, SANDBOX, address, comes, from_mturk, from_prolific, recruits
+from tests.recruited import CODES, CONSENT, PREVIEW, SANDBOX, address, comes, from_mturk, from_prolific, recruits
 from tests.visitor import Visitor, heading, text
 
 pytestmark = pytest.mark.django_db
@@ -234,6 +234,6 @@ def test_what_recruited_people_read_is_in_the_studys_language(key, query, langua
     if query is not PREVIEW:
         visitor.begin().finish()
         pages.append(visitor.get())
-    words = " ".join(text(page) for page in pages).replace(study.consent_text, "")
+    words = " ".join(text(page) for page in pages).replace(CONSENT, "")
     english = ("Please", "HIT to", "I do not agree", "Back to", "takes people", "until then", "Hand in")
     assert [one for one in english if one in words] == []
