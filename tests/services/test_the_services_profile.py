@@ -112,6 +112,7 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
         "PICTURES_URL": f"{bucket}/quorum",
         "SITE_URL": f"http://127.0.0.1:{port}",
         "ALLOWED_HOSTS": "127.0.0.1",
+        "LOG_FORMAT": "json",
     }
     redis.Redis.from_url(services["BROKER_URL"]).flushdb()
     installation = replace(installation, environment={**installation.environment, **services})
