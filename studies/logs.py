@@ -32,8 +32,8 @@ class Line(logging.Formatter):
 
 
 class Json(logging.Formatter):
-    """One JSON object a line.  Of a request there are the method, the route and the status, of a task its name and id,
-    of people nothing.
+    """One JSON object a line.  Of a request there are the method, the route and the status; of a task its name, its id
+    and, in the end, its seconds; of people nothing.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -52,6 +52,8 @@ class Json(logging.Formatter):
         task = getattr(record, "data", None)
         if isinstance(task, dict) and {"id", "name"} <= task.keys():
             said |= {"task": task["name"], "task_id": task["id"]}
+            if "runtime" in task:
+                said["seconds"] = round(task["runtime"], 3)
         if record.exc_info:
             said["error"] = self.formatException(record.exc_info)
         return scrub(json.dumps(said, ensure_ascii=False, default=str))
