@@ -163,18 +163,13 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Hashed names once `collectstatic` has run; before that WhiteNoise serves the files where they lie.
-STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()
-WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+# Before `collectstatic` has run, WhiteNoise serves the files where they lie.
+WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 # Where browsers get pictures without this program, the bucket's address for instance; empty: from here.
 PICTURES_URL = env.text("PICTURES_URL").rstrip("/")
 STORAGES = {
     "default": storage(env.text("STORAGE_URL"), DATA_DIR),
-    "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if STATIC_COLLECTED
-        else "django.contrib.staticfiles.storage.StaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": "studies.static_files.StaticFiles"},
 }
 
 # --- Bringing things in -----------------------------------------------------------------------------------------------

@@ -117,6 +117,7 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
     redis.Redis.from_url(services["BROKER_URL"]).flushdb()
     installation = replace(installation, environment={**installation.environment, **services})
     assert installation.manage("make_bucket") == "made the bucket\n"
+    installation.manage("collectstatic", "--no-input", "--verbosity", "0")
     let_everybody_read_pictures(bucket)
     done(installation.run(*PROGRAM, "make", str(tmp_path / "source"), "--images", "40"))
 
@@ -142,6 +143,10 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
         status, _, page = wait_for("page", lambda: (found := get(f"{site}/s/{link}/"))[0] and found, log)
         assert status == 200
         assert b"I agree" in page
+        # A style is named by its content, and kept for good.
+        style = re.search(rb'href="(/static/participant\.[0-9a-f]{12}\.css)"', page)[1].decode()
+        status, headers, _ = get(f"{site}{style}")
+        assert (status, "immutable" in headers["Cache-Control"]) == (200, True)
         ((shown,),) = installation.rows("SELECT shown FROM studies_stimulus WHERE number = 1")
         name = shown["picture"]["file"]
         status, headers, _ = get(f"{site}/pictures/{name}")
