@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from studies import lifecycle, participation
 from studies.errors import StudyError
 from studies.models import Participant, Slot, Study, Trial
+from studies.protocols.session import Withdrawal
 
 STIMULI, PANEL, EACH = 3, 2, 2
 ANSWERS = st.sampled_from(["yes", "no"])
@@ -52,6 +53,7 @@ class Participating(RuleBasedStateMachine):
         self._undone = transaction.atomic()
         self._undone.__enter__()
         self.everybody: list[Person] = []
+        self.gone: list[Person] = []
         self.study = Study.objects.get()
 
     def teardown(self) -> None:
@@ -138,6 +140,28 @@ class Participating(RuleBasedStateMachine):
         if theirs is not self.one(n):
             with pytest.raises(participation.AnswerRefused):
                 participation.answer(self.one(n).row, trial, "yes")
+
+    @precondition(lambda self: self.everybody)
+    @rule(n=SOMEBODY)
+    def withdraw(self, n: int) -> None:
+        """Whether or not they had begun, whatever is on their page; what they said goes, where the study says so."""
+        person = self.one(n)
+        participation.withdraw(person.row)
+        self.everybody.remove(person)
+        self.gone.append(person)
+        if self.study.design["withdrawal"] == Withdrawal.REMOVE:
+            person.said.clear()
+
+    @precondition(lambda self: self.gone)
+    @rule(n=SOMEBODY, value=ANSWERS)
+    def answer_after_withdrawing(self, n: int, value: str) -> None:
+        """A tab that was open all the time: it is not heard."""
+        person = self.gone[n % len(self.gone)]
+        for trial in person.said.keys() | ({person.at} - {None}):
+            with pytest.raises(participation.AnswerRefused):
+                participation.answer(person.row, trial, value)
+        # Nor is a place held for it again.
+        participation.current_trial(person.row)
 
     # --- what happens around them -------------------------------------------------------------------------------------
 
@@ -236,7 +260,14 @@ class Participating(RuleBasedStateMachine):
     @invariant()
     def first_answers_are_stored(self) -> None:
         stored = dict(Trial.objects.filter(answered_at__isnull=False).values_list("pk", "answer"))
-        assert stored == {trial: value for person in self.everybody for trial, value in person.said.items()}
+        people = [*self.everybody, *self.gone]
+        assert stored == {trial: value for person in people for trial, value in person.said.items()}
+
+    @invariant()
+    def nothing_leads_to_who_has_withdrawn(self) -> None:
+        for row in Participant.objects.filter(pk__in=[person.pk for person in self.gone]):
+            assert (row.background, row.comments, row.completion_code) == (None, None, "")
+            assert not Slot.objects.filter(holder__participant=row, filled=False).exists()
 
     @invariant()
     def nobody_meets_anything_twice_or_too_much(self) -> None:

@@ -9,23 +9,25 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from studies import participation
-from studies.models import Slot, Trial
+from studies.models import Participant, Slot, Trial
+from studies.protocols.session import Withdrawal
 from tests.factories import open_study
 from tests.properties.participating import EACH, PANEL, STIMULI, Participating
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def study():
-    return open_study(STIMULI, PANEL, trials_per_participant=EACH)
+def study(withdrawal: str) -> None:
+    open_study(STIMULI, PANEL, trials_per_participant=EACH, withdrawal=withdrawal)
 
 
 def run(**options) -> None:
     run_state_machine_as_test(Participating, settings=settings(stateful_step_count=30, deadline=None, **options))
 
 
-def test_nothing_people_do_breaks_a_promise():
+@pytest.mark.parametrize("withdrawal", [Withdrawal.ANONYMISE, Withdrawal.REMOVE])
+def test_nothing_people_do_breaks_a_promise(withdrawal):
+    study(withdrawal)
     run(max_examples=25)
 
 
@@ -57,16 +59,36 @@ def coming_back_goes_on_to_another_trial(current_trial):
     return broken
 
 
+def withdrawing_forgets_the_page(withdraw):
+    def broken(participant):
+        withdraw(participant)
+        Participant.objects.filter(pk=participant.pk).update(withdrawn_at=None)
+
+    return broken
+
+
+def withdrawing_leaves_the_answers(withdraw):
+    def broken(participant):
+        said = list(Trial.objects.filter(participant=participant, answered_at__isnull=False))
+        withdraw(participant)
+        Trial.objects.bulk_update(said, ["answer", "answered_at"])
+
+    return broken
+
+
 @pytest.mark.parametrize(
     ("name", "broken"),
     [
         ("answer", last_answer_stands),
         ("answer", late_answers_count),
         ("current_trial", coming_back_goes_on_to_another_trial),
+        ("withdraw", withdrawing_forgets_the_page),
+        ("withdraw", withdrawing_leaves_the_answers),
     ],
 )
 def test_the_machine_notices_when(name, broken, monkeypatch):
+    study(Withdrawal.REMOVE)
     monkeypatch.setattr(participation, name, broken(getattr(participation, name)))
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
         # As long as it takes, but for one example that shows it, not the shortest.
         run(max_examples=200, database=None, derandomize=True, report_multiple_bugs=False, phases=[Phase.generate])
