@@ -56,6 +56,7 @@ TELLING = {
     "admin/studies/imageset/<int:pk>/classes/",
     "admin/studies/imageset/<int:pk>/classes/<int:index>/",
     "admin/studies/classifier/<path:object_id>/change/",
+    "admin/studies/classifier/<int:pk>/check/",
     "admin/studies/import/<path:object_id>/change/",
     "admin/studies/event/<path:object_id>/change/",
     STUDY,
