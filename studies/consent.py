@@ -3,8 +3,8 @@
 DEFAULT_CONSENT = """\
 You are invited to take part in a research study about how people and computer programs see pictures.
 
-You will look at pictures and answer a short question about each of them. Nothing is asked about you, and nothing \
-that identifies you is stored: only your answers and the time they took, under a random number.
+You will look at pictures and answer a short question about each of them. Nothing that identifies you is stored: only \
+your answers and the time they took, under a random number.
 
 Taking part is voluntary. You can stop at any time by closing the page, without giving a reason. The answers you \
 have given by then are kept. The anonymous answers may be published, so that other researchers can check the results.

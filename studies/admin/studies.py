@@ -115,10 +115,12 @@ class StudyAdmin(Findable, ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
         """Only what nobody has answered can be deleted."""
+        return self._may_delete(request, obj) and (obj is None or not lifecycle.why_not_deleted(obj))
+
+    def _may_delete(self, request: HttpRequest, obj: Study | None) -> bool:
+        """Whether it is theirs, whatever there is in it."""
         allowed = super().has_delete_permission(request, obj)
-        if obj is None:
-            return allowed
-        return allowed and obj.access == Access.OWN and not lifecycle.why_not_deleted(obj)
+        return allowed and (obj is None or obj.access == Access.OWN)
 
     def has_change_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
         allowed = super().has_change_permission(request, obj)
@@ -136,6 +138,10 @@ class StudyAdmin(Findable, ModelAdmin):
         return [str(study) for study in objs], counts, set(), []
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        study = self.get_object(request, object_id)
+        if study and self._may_delete(request, study) and (why := lifecycle.why_not_deleted(study)):
+            messages.error(request, f"{study.title} cannot be deleted: {why}.")
+            return redirect(self.address(study))
         try:
             return super().delete_view(request, object_id, extra_context)
         except StudyError as error:

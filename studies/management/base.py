@@ -6,10 +6,23 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError, connection
+from django.db.migrations.executor import MigrationExecutor
 
-from studies.errors import StudyError
+from studies.errors import StudyError, one_line
 from studies.models import Study
 from studies.protocols import DesignError, Table
+
+
+def _of_the_database(error: Exception) -> str | None:
+    """What a newcomer can do about it; None for a mistake of ours."""
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return "The database lacks tables of this version. Make them first: manage.py migrate"
+    except OperationalError:
+        return f"The database cannot be reached: {one_line(error)}"
+    return None
 
 
 class QuorumCommand(BaseCommand):
@@ -20,6 +33,10 @@ class QuorumCommand(BaseCommand):
             return super().execute(*args, **options)
         except (StudyError, DesignError) as error:
             raise CommandError(str(error)) from None
+        except (OperationalError, ProgrammingError) as error:
+            if (line := _of_the_database(error)) is None:
+                raise
+            raise CommandError(line) from None
 
     def say(self, line: str) -> None:
         self.stdout.write(line)
