@@ -6,7 +6,7 @@ TEST_PROCESSES ?= 2
 export PORT ?= 8000
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: demo serve worker test docs clean
+.PHONY: demo serve worker test docs audit clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,12 @@ test: $(VENV)/.requirements-dev  ## Linters, types, layers and every test that c
 
 docs: $(VENV)/.requirements-dev  ## These pages as a site in build/docs; a link that leads nowhere is an error
 	$(BIN)/mkdocs build --strict
+
+audit: $(VENV)/.requirements  ## Known weaknesses of all that is installed; a package that cannot be looked up fails it too
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet pip-audit
+	build/audit/bin/pip-audit --strict --progress-spinner off \
+	    --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 clean:  ## Remove the environment; the data folder stays
 	rm -rf $(VENV)

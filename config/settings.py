@@ -174,18 +174,13 @@ STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Hashed names once `collectstatic` has run; before that WhiteNoise serves the files where they lie.
-STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists()
-WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+# Before `collectstatic` has run, WhiteNoise serves the files where they lie.
+WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 # Where browsers get pictures without this program, the bucket's address for instance; empty: from here.
 PICTURES_URL = env.text("PICTURES_URL").rstrip("/")
 STORAGES = {
     "default": storage(env.text("STORAGE_URL"), DATA_DIR),
-    "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if STATIC_COLLECTED
-        else "django.contrib.staticfiles.storage.StaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": "studies.static_files.StaticFiles"},
 }
 
 # --- Bringing things in -----------------------------------------------------------------------------------------------
@@ -225,6 +220,8 @@ if CELERY_BROKER_URL.startswith("filesystem://"):
 else:
     # Redis redelivers what is not acknowledged within this time: far above the longest chunk.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
+# Workers and beat write their lines as the web does (LOGGING below), not in a layout of Celery's own.
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True

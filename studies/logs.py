@@ -34,7 +34,9 @@ class Line(logging.Formatter):
 
 
 class Json(logging.Formatter):
-    """One JSON object a line.  Of a request there are the method, the route and the status, of people nothing."""
+    """One JSON object a line.  Of a request there are the method, the route and the status; of a task its name, its id
+    and, in the end, its seconds; of people nothing.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         said: dict[str, Any] = {
@@ -48,6 +50,12 @@ class Json(logging.Formatter):
             said |= {"method": record.request.method, "route": match.route}
         if status := getattr(record, "status_code", None):
             said["status"] = status
+        # Celery's lines about a task; its arguments, ids too, are not among what is said.
+        task = getattr(record, "data", None)
+        if isinstance(task, dict) and {"id", "name"} <= task.keys():
+            said |= {"task": task["name"], "task_id": task["id"]}
+            if "runtime" in task:
+                said["seconds"] = round(task["runtime"], 3)
         if record.exc_info:
             said["error"] = self.formatException(record.exc_info)
         return scrub(json.dumps(said, ensure_ascii=False, default=str))

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from studies.models import Artifact, Slot, Study, Trial
+from studies.workbench import execution
 
 
 class Rows:
@@ -62,7 +63,9 @@ class Rows:
             seconds.add_metric([kind], n, total)
         yield seconds
         age = GaugeMetricFamily("quorum_queue_age_seconds", "How long the oldest result waits that nobody works on.")
-        oldest = Artifact.objects.filter(state=Artifact.State.PENDING).aggregate(at=Min("created_at"))["at"]
+        # What was called off waits for nobody.
+        waiting = Artifact.objects.filter(execution.free(), execution.wanted())
+        oldest = waiting.aggregate(at=Min("created_at"))["at"]
         age.add_metric([], (timezone.now() - oldest).total_seconds() if oldest else 0)
         yield age
 

@@ -157,6 +157,10 @@ DESK: dict[str, Send] = {
         reverse("admin:studies_import_changelist"), {"state__exact": "a\0b"}
     ),
     "a search with a zero byte": lambda world: world.desk.get(reverse("admin:studies_study_changelist"), {"q": "a\0b"}),
+    "choices to complete with a zero byte": lambda world: world.desk.get(
+        "/admin/autocomplete/?app_label=studies&model_name=share&field_name=study&term=a%00b"
+    ),
+    "an address with a zero byte": lambda world: world.desk.get("/admin/studies/study/a%00b/change/"),
     "an order by nothing": lambda world: world.desk.get(reverse("admin:studies_study_changelist"), {"o": "9.-9.x"}),
     "a row that is no number": lambda world: world.desk.get("/admin/studies/study/..%2f..%2f/change/"),
     "a row of a number far away": lambda world: world.desk.get(f"/admin/studies/imageset/{'9' * 30}/change/"),

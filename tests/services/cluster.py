@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from tests import reachable
@@ -49,7 +50,8 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._control("stop", "-m", "immediate")
+        with suppress(SystemExit):  # a test may have stopped it
+            self._control("stop", "-m", "immediate")
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def url(self, name: str = "postgres") -> str:
@@ -58,6 +60,13 @@ class Cluster:
     def crash(self) -> None:
         """Every process of the server ends at once, without tidying up; then it starts again, from its log."""
         self._control("restart", "-m", "immediate")
+
+    def stop(self) -> None:
+        """As for an update: whoever is connected is sent away."""
+        self._control("stop", "-m", "fast")
+
+    def start(self) -> None:
+        self._control("start")
 
     def _control(self, *what: str) -> None:
         log = str(self._folder / "log")

@@ -21,3 +21,16 @@ def deferred() -> Callable:
 
     connection.settings_dict["OPTIONS"] = {"transaction_mode": "DEFERRED", "timeout": 5}
     return application
+
+
+def leaking() -> Callable:
+    """Something of every request stays: ten thousand of them are a gigabyte."""
+    from config.wsgi import application
+
+    kept = []
+
+    def keep(environ, start_response):
+        kept.append(b"x" * 100_000)
+        return application(environ, start_response)
+
+    return keep

@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--stimuli", type=int, required=True)
     parser.add_argument("--panel", type=int, default=5)
     parser.add_argument("--each", type=int, default=50, help="trials_per_participant")
+    parser.add_argument("--slug", default="", help="of a further study in the same installation")
     parser.add_argument("--without-constraints", action="store_true", help="a negative control")
     asked = parser.parse_args()
     django.setup()
@@ -26,7 +27,7 @@ def main() -> None:
     from tests.factories import open_study
 
     call_command("migrate", verbosity=0)
-    study = open_study(asked.stimuli, asked.panel, trials_per_participant=asked.each)
+    study = open_study(asked.stimuli, asked.panel, slug=asked.slug, trials_per_participant=asked.each)
     if asked.without_constraints:
         with connection.schema_editor() as editor:
             for constraint in Trial._meta.constraints:

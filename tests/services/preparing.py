@@ -58,6 +58,42 @@ def forget(study: "Study") -> None:
     study.refresh_from_db()
 
 
+def forget_one(study: "Study") -> None:
+    """What was computed for this study, whatever others there are."""
+    from django.core.files.storage import default_storage
+
+    rows = study.artifacts.all()
+    files = {name for files in rows.values_list("files", flat=True) for name in files.values()}
+    study.stimuli.all().delete()
+    rows.delete()
+    for name in files:
+        default_storage.delete(name)
+    type(study).objects.filter(pk=study.pk).update(
+        state=study.State.DRAFT, preparation={}, prepared_at=None, problem=""
+    )
+    study.refresh_from_db()
+
+
+def again(slug: str) -> None:
+    """Have workers prepare the study, look what they left, forget it, and so on until the input ends: a line each."""
+    import sys
+    from select import select
+
+    from studies import workbench
+    from studies.models import Study
+
+    while True:
+        study = Study.objects.get(slug=slug)
+        forget_one(study)
+        start = time.monotonic()
+        workbench.request(study)
+        while Study.objects.get(pk=study.pk).state == Study.State.PREPARING:
+            time.sleep(1)
+        print(json.dumps({**fingerprint(slug), "seconds": round(time.monotonic() - start, 1)}), flush=True)
+        if select([sys.stdin], [], [], 0)[0]:
+            return
+
+
 def fingerprint(slug: str = "study") -> dict:
     """What is there: the study's state, its stimuli and every artifact, and whether each file is what its name says."""
     from studies import storage
@@ -133,6 +169,7 @@ def main() -> None:
     asking.add_argument("slug")
     asking.add_argument("--times", type=int, default=1)
     what.add_parser("fingerprint")
+    what.add_parser("again").add_argument("slug")
     tending = what.add_parser("tend")
     tending.add_argument("slug", nargs="?", default="study")
     tending.add_argument("--seconds", type=float, default=180)
@@ -142,6 +179,8 @@ def main() -> None:
         make(options.folder, images=options.images, fault=options.fault, also=options.also)
     elif options.what == "ask":
         ask(options.slug, options.times)
+    elif options.what == "again":
+        again(options.slug)
     elif options.what == "tend":
         tend(options.slug, options.seconds)
         print(json.dumps(fingerprint(options.slug)))

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -93,10 +94,23 @@ class Server:
         stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.children())
         return sum(int(words[11]) + int(words[12]) for words in stats) / os.sysconf("SC_CLK_TCK")
 
+    @property
+    def pid(self) -> int:
+        """The process that starts the others."""
+        return self._process.pid
+
+    def kill_all_but(self, spared: int) -> int:
+        """SIGKILL for those that answer requests, save one.  How many there were."""
+        return self._kill_each(pid for pid in self.children() if pid != spared)
+
     def kill_children(self) -> int:
         """SIGKILL for all that answer requests, at once; others come in their place.  How many there were."""
+        return self._kill_each(self.children())
+
+    @staticmethod
+    def _kill_each(pids: Iterable[int]) -> int:
         killed = 0
-        for pid in self.children():
+        for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 killed += 1

@@ -103,7 +103,7 @@ def get(address: str) -> tuple[int, Any, bytes]:
 def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_show_its_pictures(
     installation: Installation, bucket, tmp_path, unused_port
 ):
-    log, port = tmp_path / "processes.log", unused_port
+    log, port, logs = tmp_path / "processes.log", unused_port, {}
     query = urlencode({"endpoint_url": bucket, "region_name": "us-east-1"})
     services = {
         "BROKER_URL": reachable.redis_url(),
@@ -112,10 +112,12 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
         "PICTURES_URL": f"{bucket}/quorum",
         "SITE_URL": f"http://127.0.0.1:{port}",
         "ALLOWED_HOSTS": "127.0.0.1",
+        "LOG_FORMAT": "json",
     }
     redis.Redis.from_url(services["BROKER_URL"]).flushdb()
     installation = replace(installation, environment={**installation.environment, **services})
     assert installation.manage("make_bucket") == "made the bucket\n"
+    installation.manage("collectstatic", "--no-input", "--verbosity", "0")
     let_everybody_read_pictures(bucket)
     done(installation.run(*PROGRAM, "make", str(tmp_path / "source"), "--images", "40"))
 
@@ -127,7 +129,8 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
     with ExitStack() as stack:
         for service, own in (("worker", {}), ("worker-gpu", {"DEVICE": "cpu"}), ("beat", {}), ("web", {})):
             environment = {**installation.environment, **own}
-            stack.enter_context(running(service, environment, log, port=port))
+            logs[service] = log if service == "web" else tmp_path / f"{service}.log"
+            stack.enter_context(running(service, environment, logs[service], port=port))
         ready = "SELECT link FROM studies_study WHERE state = 'ready'"
         wait_for("study that is ready", lambda: installation.rows(ready), log)
         found = json.loads(done(installation.run(*PROGRAM, "fingerprint")))
@@ -140,6 +143,10 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
         status, _, page = wait_for("page", lambda: (found := get(f"{site}/s/{link}/"))[0] and found, log)
         assert status == 200
         assert b"I agree" in page
+        # A style is named by its content, and kept for good.
+        style = re.search(rb'href="(/static/participant\.[0-9a-f]{12}\.css)"', page)[1].decode()
+        status, headers, _ = get(f"{site}{style}")
+        assert (status, "immutable" in headers["Cache-Control"]) == (200, True)
         ((shown,),) = installation.rows("SELECT shown FROM studies_stimulus WHERE number = 1")
         name = shown["picture"]["file"]
         status, headers, _ = get(f"{site}/pictures/{name}")
@@ -151,6 +158,23 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
         assert "immutable" in headers["Cache-Control"]
         ((files,),) = installation.rows("SELECT files FROM studies_artifact WHERE kind = 'prediction' LIMIT 1")
         assert get(f"{bucket}/quorum/{files['hidden']}")[0] == 403
+    lines_of_workers_are_json_and_hold_ids_alone(logs)
+
+
+def lines_of_workers_are_json_and_hold_ids_alone(logs: dict[str, Path]) -> None:
+    """From the first on that is: before it, Celery may warn of who starts it."""
+    said = {}
+    for service in ("worker", "worker-gpu", "beat"):
+        lines = logs[service].read_text().splitlines()
+        begin = next(n for n, line in enumerate(lines) if line.startswith("{"))
+        said[service] = [json.loads(line) for line in lines[begin:]]
+        assert all({"time", "level", "logger", "message", "process"} <= one.keys() for one in said[service])
+        # Neither what photographs are called nor what the study is.
+        assert not re.search("grand_piano|fish|bell|study ", "\n".join(lines[begin:]))
+    done = [one for one in said["worker"] + said["worker-gpu"] if one["logger"] == "celery.app.trace"]
+    assert {one["task"] for one in done} >= {"studies.tasks.compute", "studies.tasks.prepare", "studies.tasks.sweep"}
+    assert all(len(one["task_id"]) == 36 for one in done)
+    assert any("sweep" in one["message"] for one in said["beat"])
 
 
 def let_everybody_read_pictures(endpoint: str) -> None:

@@ -25,6 +25,8 @@ class Habits:
     reload: float = 0.05
     leaving: float = 0.01
     hanging_up: float = 0.02
+    #: Mean seconds in front of a page.
+    thinking: float = 0
 
 
 @dataclass
@@ -40,6 +42,8 @@ class Throng:
     patient: bool = False
     #: Mean seconds until the study is paused again; when it goes on, all who waited come back at the same moment.
     pauses: float = 1.5
+    #: Seconds until the leases of some run out again.
+    lapses: float = 0.3
     #: Called over and over while the crowd is at work.
     disturb: Callable[[Random], Awaitable[None]] | None = None
     #: Longest time to wait for every panel to be full.
@@ -77,7 +81,7 @@ class Throng:
     async def _keep_time(self) -> None:
         """Look whether all is full; let leases run out: some at any time, all when nobody is left at work."""
         while True:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(self.lapses)
             with suppress(Exception):  # the database may be away
                 wanted = await self._ask("SELECT count(*) FROM studies_slot WHERE NOT filled")
                 if not wanted[0][0]:
@@ -150,6 +154,8 @@ class Throng:
                     continue
                 if tab.page.fields is None:
                     return
+                if habits.thinking:
+                    await asyncio.sleep(dice.expovariate(1 / habits.thinking))
                 page, answer = tab.page, dice.choice(tab.page.answers or [""])
                 if dice.random() < habits.leaving:
                     return

@@ -20,6 +20,10 @@ class Workforce:
         self._log = log
         self._workers = [self._start() for _ in range(n)]
 
+    @property
+    def pids(self) -> list[int]:
+        return [worker.pid for worker in self._workers]
+
     def __enter__(self) -> "Workforce":
         return self
 
@@ -39,9 +43,10 @@ class Workforce:
 
     def kill(self, dice: Random) -> None:
         """SIGKILL for one of them, and another in its place."""
-        self._kill(dice.randrange(len(self._workers)))
+        self.kill_number(dice.randrange(len(self._workers)))
 
-    def _kill(self, index: int) -> None:
+    def kill_number(self, index: int) -> None:
+        """The same for a certain one."""
         self._workers[index].send_signal(signal.SIGKILL)
         self._workers[index].wait()
         self._workers[index] = self._start()
@@ -51,7 +56,7 @@ class Workforce:
 
         at_work: gives the processes that hold a batch.
         """
-        while not (busy := at_work() & {worker.pid for worker in self._workers}) and not over():
+        while not (busy := at_work() & set(self.pids)) and not over():
             self.replace_the_dead()
             time.sleep(0.02)
         return busy
@@ -60,7 +65,7 @@ class Workforce:
         """SIGKILL for one that has begun something, at any time within its batch, and another in its place."""
         if busy := self.wait_for_work(at_work, over):
             time.sleep(dice.uniform(0, 0.3))
-            self._kill(next(i for i, worker in enumerate(self._workers) if worker.pid == min(busy)))
+            self.kill_number(next(i for i, worker in enumerate(self._workers) if worker.pid == min(busy)))
 
     def replace_the_dead(self) -> int:
         """How many had to be replaced."""

@@ -321,3 +321,8 @@ def test_a_closed_study_can_be_downloaded_whole():
         names = {name.rpartition("/")[2] for name in archive.namelist()}
         assert archive.testzip() is None
     assert {"answers.csv", "stimuli.csv", "analysis.json", "design.json"} <= names
+
+
+@pytest.mark.parametrize("query", ["q=a%00b", "state__exact=a%00b", "owner__id__exact=%00", "%00=1"])
+def test_a_zero_byte_in_an_address_is_refused_before_a_database_that_has_none_is_asked(query):
+    assert researcher().get(f"{reverse('admin:studies_study_changelist')}?{query}").status_code == 400

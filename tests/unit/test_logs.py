@@ -103,6 +103,15 @@ def test_a_json_line_has_the_route_and_the_status_and_nobodys_name(lines, client
     assert set(said) == {"time", "level", "logger", "message", "process", "method", "route", "status"}
 
 
+@pytest.mark.parametrize("lines", ["json"], indirect=True)
+def test_a_json_line_about_a_task_has_its_name_its_id_and_its_seconds(lines):
+    task = {"id": "an-id", "name": "studies.tasks.compute", "runtime": 1.23456, "return_value": "None", "args": "[7]"}
+    logging.getLogger("celery.app.trace").info("Task %(name)s[%(id)s] succeeded", task, extra={"data": task})
+    said = json.loads(lines.getvalue())
+    assert (said["task"], said["task_id"], said["seconds"]) == ("studies.tasks.compute", "an-id", 1.235)
+    assert set(said) == {"time", "level", "logger", "message", "process", "task", "task_id", "seconds"}
+
+
 def test_a_layout_that_is_not_there_is_refused():
     program = "import os; os.environ['LOG_FORMAT'] = 'xml'; import config.settings"
     done = subprocess.run([sys.executable, "-c", program], cwd=settings.BASE_DIR, capture_output=True, text=True)

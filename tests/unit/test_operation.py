@@ -12,8 +12,8 @@ from django.urls import reverse
 from prometheus_client.parser import text_string_to_metric_families
 
 from studies import health, participation
-from studies.models import Artifact
-from tests.factories import open_study
+from studies.models import Artifact, Study
+from tests.factories import make_study, open_study
 from tests.visitor import Visitor, heading, stored, text
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +111,10 @@ def test_figures_are_those_of_the_rows(settings):
     visitor.send(answer="yes")
     Artifact.objects.create(digest="1", kind="prediction", recipe={}, state="done", seconds=1.5)
     Artifact.objects.create(digest="2", kind="prediction", recipe={}, state="done", seconds=2)
-    Artifact.objects.create(digest="3", kind="attack", recipe={})
+    attack = Artifact.objects.create(digest="3", kind="attack", recipe={})
+    prepared = make_study()
+    attack.studies.add(prepared)
+    Study.objects.filter(pk=prepared.pk).update(state=Study.State.PREPARING)
     found = figures(Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}))
     held = study.slots.filter(filled=False, holder__isnull=False).count()
     assert held >= 1
@@ -124,6 +127,10 @@ def test_figures_are_those_of_the_rows(settings):
     assert found[("quorum_result_seconds_count", "prediction")] == 2
     assert found[("quorum_results", "attack", "pending")] == 1
     assert found[("quorum_queue_age_seconds",)] > 0
+    # Called off, it waits for nobody.
+    Study.objects.filter(pk=prepared.pk).update(state=Study.State.DRAFT)
+    found = figures(Client().get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}))
+    assert found[("quorum_queue_age_seconds",)] == 0
 
 
 # --- outages ----------------------------------------------------------------------------------------------------------

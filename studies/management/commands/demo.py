@@ -23,7 +23,6 @@ class Command(QuorumCommand):
     def handle(self, *args, **options):
         call_command("migrate", verbosity=0)
         call_command("setup_roles", verbosity=0)
-        call_command("collectstatic", interactive=False, verbosity=0)
         password = self.make_researcher()
         self.bring_in()
         study = self.make_study()
