@@ -1,5 +1,13 @@
 import pytest
 from django.conf import settings
+from django.test import override_settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_are_looked_for_when_they_are_asked_for():
+    """Not at the start: each test client is a start, and would go through all of them."""
+    with override_settings(WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -23,19 +23,19 @@ pytestmark = pytest.mark.django_db
 def violations(route: str, row: Row) -> Iterator[str]:
     """What is not as the table says, one line each; none where all is well."""
     world = World(row.state)
+    before = matrix.stored()  # and again after each try, which is undone
     for what, owner in world.objects(row.about):
         for person in world.people:
             for method in ("get", "post"):
                 with transaction.atomic():
-                    found = list(_try(world, route, row, what, owner, person, method))
+                    found = list(_try(world, route, row, what, owner, person, method, before))
                     transaction.set_rollback(True)
                 yield from found
 
 
-def _try(world, route, row, what, owner, person, method):
+def _try(world, route, row, what, owner, person, method, before):
     case = f"{person.name} {method} {route} of {owner or what}"
     should = matrix.expected(world, row, method, person, owner)
-    before = matrix.stored()
     client, address = person.client(), matrix.address(route, what)
     data = row.data() if callable(row.data) else row.data
     response = getattr(client, method)(address + row.query, data if method == "post" else None)
