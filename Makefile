@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 export PORT ?= 8000
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import Group, User
 
-from studies.models import Classifier, Import, Study
+from studies.models import Classifier, Import, Posting, Recruitment, Study
 from tests import matrix
 from tests.large import prepared_like
 from tests.matrix import HIDDEN, NOBODY, NOTHING, REFUSED, TABLE
@@ -16,14 +16,19 @@ FILES = {
     "admin/studies/study/<int:pk>/history/log.csv",
     "admin/studies/import/<int:pk>/report.csv",
 }
-#: What leads on to another page.
-ELSEWHERE = {"admin/login/", "admin/studies/import/<int:pk>/decide/"}
+#: What leads on to another page; the last one does where no market can be asked.
+ELSEWHERE = {
+    "admin/login/",
+    "admin/studies/import/<int:pk>/decide/",
+    "admin/studies/study/<int:pk>/recruiting/posting/",
+}
 State = Study.State
 #: What the states of the table come to; `begun` is a study that somebody answers.
 STATES = {
     "ready": State.READY,
     "open": State.OPEN,
     "begun": State.OPEN,
+    "recruiting": State.OPEN,
     "closed": State.CLOSED,
     "archived": State.CLOSED,
     "preparing": State.PREPARING,
@@ -105,7 +110,14 @@ def _things(study: Study) -> dict[str, str]:
 
 
 def put(study: Study, state: str) -> None:
-    """The study into a state of the table, with nothing else changed."""
+    """The study into a state of the table, with nothing else changed but how its people come."""
     opened = None if state in ("ready", "preparing") else study.opened_at
     archived = study.opened_at if state == "archived" else None
     Study.objects.filter(pk=study.pk).update(state=STATES[state], opened_at=opened, archived_at=archived)
+    Recruitment.objects.filter(study=study).delete()
+    study.postings.all().delete()
+    if state == "recruiting":
+        Recruitment.objects.create(study=study, recruiter="mturk", settings={"mturk": {"place": "sandbox"}})
+        offer = {"title": "Look at pictures", "places": 3, "reward": "1.00"}
+        at = {"recruiter": "mturk", "place": "sandbox", "name": "3HIT", "posted_at": opened}
+        Posting.objects.create(study=study, offer=offer, **at)

@@ -84,6 +84,16 @@ NOT_TYPED = {
     "studies.Amendment.changes": "numbers and choices",
     "studies.Amendment.sha256": "a digest",
     "studies.Look.way": "one of the program's ways",
+    "studies.Recruitment.recruiter": "a recruiter's key",
+    "studies.Recruitment.settings": "choices, and codes of letters and digits",
+    "studies.Recruitment.qualifications": "names that a market gave",
+    "studies.Arrival.recruiter": "a recruiter's key",
+    "studies.Arrival.person": "letters and digits: anything else is refused",
+    "studies.Arrival.submission": "letters and digits: anything else is refused",
+    "studies.Arrival.posting": "letters and digits: anything else is refused",
+    "studies.Posting.recruiter": "a recruiter's key",
+    "studies.Posting.place": "one of a market's places",
+    "studies.Posting.name": "a name that a market gave",
 }
 #: Filled like the others, and on no page: only in files that are handed out as attachments.
 NOT_ON_PAGES = {
@@ -92,7 +102,7 @@ NOT_ON_PAGES = {
     "studies.ImportedFile.label": "in the report of an import",
 }
 #: Within JSON, what the program itself goes by.
-KEPT = {"file", "upload", "expected", "condition", "kind", "value", "role"}
+KEPT = {"reward", "file", "upload", "expected", "condition", "kind", "value", "role"}
 #: Settings of a design that are no text, though a form shows them as such.
 CHECKED_SETTINGS = {
     "completion_url": "an address that begins with http",

@@ -68,6 +68,7 @@ TELLING = {
     f"{STUDY}<int:pk>/stimulus/",
     f"{STUDY}<int:pk>/results/",
     f"{STUDY}<int:pk>/amend/",
+    f"{STUDY}<int:pk>/recruiting/postings/",
 }
 ALL_PAGES = bool(os.environ.get("ALL_PAGES"))
 
