@@ -37,7 +37,14 @@ def refused(page, site: str, address: str) -> bool:
     said = []
     page.on("console", lambda message: said.append(message.text))
     frame = framed(page, site, address)
-    return frame.url != address and any("frame" in text.lower() for text in said)
+    # What stands in its place comes when the page around it is there, and what is said of it after that.
+    for _ in range(200):
+        if frame.url == address:
+            return False
+        if frame.url.startswith("chrome-error:") and any("frame" in text.lower() for text in said):
+            return True
+        page.wait_for_timeout(50)
+    raise AssertionError(f"neither shown nor refused: {frame.url!r}, {said}")
 
 
 def test_a_session_is_played_in_the_recruiters_frame_and_nobody_elses_and_the_desk_in_none(browse, sites):

@@ -141,6 +141,10 @@ def test_a_hit_is_previewed_accepted_answered_returned_accepted_again_and_handed
     shows(from_mturk(assignment="3SECOND", submit_to=turk.url))
     expect(frame.get_by_role("heading", name="Thank you")).to_be_visible()
     shows(from_mturk(assignment="3SECOND", submit_to=turk.url), other)
+    for _ in range(200):
+        if page.frames[1].url:
+            break
+        page.wait_for_timeout(50)
     assert page.frames[1].url.startswith("chrome-error:")
     assert Participant.objects.count() == 1
 
