@@ -7,23 +7,22 @@ images, f the share flipped and p the accepted share of flipped images.  It is n
 images that were wrong before the attack.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from django import forms
 
-from . import accepting, attacking, checking, comparing, rising
-from .accepting import DERIVED, IGNORES, YES_OR_NO, PanelForm, nothing_counts
+from . import accepting, adversarial_results, attacking, checking, comparing, rising
+from .accepting import YES_OR_NO, PanelForm, nothing_counts
 from .attacking import IN_GALLERY, AttackForm, ExplanationForm, attack_recipe, explainer_recipe
 from .base import Arms, Choice, DesignError, Protocol, StimulusSpec, sample
 from .expected import Expected, Known
 from .explained import PAPER, AsInPaper, Setting
 from .glossing import glossed
 from .registered import Registered, contrast
-from .results import Figure, Gallery, Summary, Table, p_value, percent, points, span
+from .results import Gallery, Summary, Table
 from .rising import CONDITIONS, EXPLANATION, WHOLE
 
 if TYPE_CHECKING:
@@ -227,7 +226,7 @@ class AdversarialTrials(Protocol):
                 "known": {"S": [preparation["adversarial_errors"], images], "f": [preparation["flipped"], images]},
                 "contrasts": ["yes_difference"],
             },
-            [contrast(f"{DIFFERENCE}, share of yes answers", {EXPLANATION: 1, WHOLE: -1})],
+            [contrast(f"{adversarial_results.DIFFERENCE}, share of yes answers", {EXPLANATION: 1, WHOLE: -1})],
         )
 
     def simulated_answer(
@@ -271,22 +270,26 @@ class AdversarialTrials(Protocol):
         measures["straight_lining_participants"] = int(people["straight_lining"].sum())
         measures["risen"] = rising.risen(stimuli, said, each, panel)
         return Summary(
-            _headline(measures),
+            adversarial_results.headline(measures),
             measures,
             [
-                _rectified_table(measures),
-                _difference_table(measures),
+                adversarial_results.rectified_table(measures),
+                adversarial_results.difference_table(measures),
                 attacking.preparation_table(measures),
                 *(
                     accepting.agreement_table(found["agreement"], f"Agreement within panels, {name}")
                     for name, found in measures["conditions"].items()
                 ),
-                *_robustness(measures, by_threshold),
-                *comparing.strata_tables(measures["strata"], "adversarial label", DIFFERENCE, CONDITIONS),
+                *adversarial_results.robustness(measures, by_threshold),
+                *comparing.strata_tables(
+                    measures["strata"], "adversarial label", adversarial_results.DIFFERENCE, CONDITIONS
+                ),
                 rising.table(measures),
             ],
-            [*_figures(measures, by_threshold), comparing.people_figure(table, "yes")],
-            warnings=comparing.strata_warnings(measures["strata"], "adversarial labels", DIFFERENCE),
+            [*adversarial_results.figures(measures, by_threshold), comparing.people_figure(table, "yes")],
+            warnings=comparing.strata_warnings(
+                measures["strata"], "adversarial labels", adversarial_results.DIFFERENCE
+            ),
             galleries=[rising.gallery(measures, stimuli)],
         )
 
@@ -340,102 +343,3 @@ def _differences(table: "pd.DataFrame", each: Mapping[str, "Answers"], panel: in
         table["image"].to_numpy(),
     )
     return {"accepted_difference": accepted, "yes_difference": yes.as_dict(), "mcnemar": mcnemar}
-
-
-# --- telling ----------------------------------------------------------------------------------------------------------
-
-
-def _headline(measures: Mapping[str, Any]) -> str:
-    standard = percent(measures["adversarial_error"]["estimate"])
-    parts = []
-    for name, found in measures["conditions"].items():
-        rectified = found["rectified_error"]
-        if rectified["estimate"] is None:
-            return f"The adversarial error is {standard}; it cannot be rectified yet: {rectified['reason']} ({name})."
-        parts.append(f"{percent(rectified['estimate'])} ({SEEN[name]}; {span(rectified)})")
-    rule = f"at least {measures['threshold']} of {measures['panel']} people"
-    return f"With labels that {rule} accept, the adversarial error of {standard} becomes {' and '.join(parts)}."
-
-
-def _robustness(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Any]]) -> Iterator[Table]:
-    standard, flipped = measures["adversarial_error"]["estimate"], measures["flipped_share"]["estimate"]
-    for name, found in by_threshold.items():
-        model = measures["conditions"][name]["dawid_skene"]
-        table = accepting.robustness_table(found, model, lambda share: standard - flipped * share)
-        yield replace(table, title=f"{table.title}, {name}")
-
-
-DIFFERENCE = "Explanations less whole images"
-SEEN = {WHOLE: "images shown whole", EXPLANATION: "explanations shown"}
-AS_DISPLAYED = "R = S − f·p. S and f are counted on the pictures as displayed."
-
-
-def _rectified_table(measures: Mapping[str, Any]) -> Table:
-    known = [measures["adversarial_error"], measures["flipped_share"]]
-    rows: list[list[Any]] = [
-        [name, percent(fact["estimate"]), "known", accepting.counted(fact)]
-        for name, fact in zip(("Standard adversarial error, S", "Flipped share, f"), known, strict=True)
-    ]
-    notes = []
-    for name, found in measures["conditions"].items():
-        rectified, share = found["rectified_error"], found["accepted_share"]
-        terms = "S − f × p"
-        if share["estimate"] is not None:
-            numbers = [percent(value) for value in (known[0]["estimate"], known[1]["estimate"], share["estimate"])]
-            terms = f"{numbers[0]} − {numbers[1]} × {numbers[2]}"
-        new, of_shown = percent(rectified["estimate"]), accepting.counted(share)
-        rows += [
-            [f"Accepted share of flipped images, p ({name})", percent(share["estimate"]), span(share), of_shown],
-            [f"Rectified adversarial error, R ({name})", new, span(rectified), terms],
-            [f"R with a plain Wilson interval ({name})", new, span(accepting.plain(rectified)), IGNORES],
-        ]
-        notes += [f"{name}: {note}" for note in rectified["notes"]]
-    note = " ".join([AS_DISPLAYED, DERIVED, *(f"{text}." for text in notes)])
-    return Table("Standard and rectified adversarial error", ["", "estimate", "uncertainty", "from"], rows, note)
-
-
-def _difference_table(measures: Mapping[str, Any]) -> Table:
-    accepted, yes, mcnemar = (measures[name] for name in ("accepted_difference", "yes_difference", "mcnemar"))
-    rows = [
-        [
-            "Accepted share",
-            points(accepted["estimate"]),
-            span(accepted, points),
-            p_value(accepted["p_value"]),
-            "two-way pivotal",
-        ],
-        [
-            "Share of yes answers",
-            points(yes["estimate"]),
-            span(yes, points),
-            p_value(yes["p_value"]),
-            "two-way cluster-robust t",
-        ],
-    ]
-    if mcnemar:
-        counts = f"{mcnemar['only_second']} accepted as explanations only, {mcnemar['only_first']} whole only"
-        rows.append(["Accepted images, McNemar", counts, "", p_value(mcnemar["p_value"]), IGNORES])
-    return Table(DIFFERENCE, ["", "difference", "interval", "p", "method"], rows, DIFFERENCE_NOTE)
-
-
-DIFFERENCE_NOTE = (
-    "Differences are paired by image, and by participant where the same people met both conditions. The test of the "
-    "study is the cluster-robust one on the shares of yes answers; McNemar's exact test is beside it for comparison."
-)
-
-
-def _figures(measures: Mapping[str, Any], by_threshold: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Figure]:
-    panel, histograms = measures["panel"], {name: one["histogram"] for name, one in measures["conditions"].items()}
-    shown, error = "flipped image", "adversarial error"
-    return [
-        accepting.positive_answers(panel, histograms, by="condition"),
-        accepting.threshold_curves(panel, measures["threshold"], error, shown, by_threshold),
-        *comparing.forest(
-            {
-                "Accepted share": measures["accepted_difference"],
-                "Share of yes answers": measures["yes_difference"],
-            },
-            "difference in points",
-            title=DIFFERENCE,
-        ),
-    ]

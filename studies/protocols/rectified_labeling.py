@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from django import forms
 
-from . import accepting, checking, comparing
+from . import accepting, checking, comparing, guesses
 from .accepting import YES_OR_NO, PanelForm, known_share, nothing_counts
 from .base import Choice, DesignError, Protocol, StimulusSpec, sample
 from .expected import Expected, Known
 from .explained import PAPER, AsInPaper, Setting
 from .glossing import glossed
+from .guesses import EACH_LABEL, ONE_QUESTION, TOP1_ERRORS, TOP5_ERRORS
 from .registered import Registered
 from .results import Summary, Table, percent, span
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TOP1_ERRORS, TOP5_ERRORS = "top1_errors", "top5_errors"
-ONE_QUESTION, EACH_LABEL = "one_question", "each_label"
 SELECTED = {TOP1_ERRORS: "images missed by the best guess", TOP5_ERRORS: "images missed by all five guesses"}
 ASKED = {ONE_QUESTION: "asked in one question", EACH_LABEL: "asked one by one"}
 
@@ -156,7 +155,7 @@ class RectifiedLabeling(Protocol):
         images = bench.images(classifier, classes=design["classes"])
         wrong = [p for p in bench.predictions(classifier, images) if p.top[0].label != p.image.label]
         if design["top_k"] == 5:
-            yield from _five_guesses(design, bench, wrong, images)
+            yield from guesses.five_guesses(design, bench, wrong, images)
             return
         if not wrong:
             raise DesignError([f"the classifier gets none of the {len(images)} images wrong: there is nothing to show"])
@@ -243,7 +242,7 @@ class RectifiedLabeling(Protocol):
         settings = {"threshold": k, "panel": panel, "rule": rule, "seed": design["seed"]}
         if design["asking"] == EACH_LABEL:
             labels = measures["labels"] = reanalysis(said, **settings)
-            measures |= _any_of_five(stimuli, answers, panel, k, rule, preparation)
+            measures |= guesses.any_of_five(stimuli, answers, panel, k, rule, preparation)
             tables = [_result_table(measures), accepting.agreement_table(labels["agreement"])]
             histogram = accepting.positive_answers(panel, {"labels": labels["histogram"]}, by="label", of="labels")
             return Summary(_headline(measures), measures, tables, [histogram, people])
@@ -268,88 +267,6 @@ class RectifiedLabeling(Protocol):
             people,
         ]
         return Summary(_headline(measures), measures, tables, figures)
-
-
-# --- five guesses -----------------------------------------------------------------------------------------------------
-
-
-def _five_guesses(design: Mapping[str, Any], bench: Any, wrong: list[Any], images: Any) -> Iterator[StimulusSpec]:
-    """Stimuli of the images that count as errors by the design's selection, with the classifier's five best guesses."""
-    classifier = design["classifier"]
-    titles, names = bench.class_titles(classifier), bench.class_names(classifier)
-    wrong5 = [p for p in wrong if p.image.label not in {guess.label for guess in p.top}]
-    errors = wrong5 if design["selection"] == TOP5_ERRORS else wrong
-    if not errors:
-        best = "five best guesses" if design["selection"] == TOP5_ERRORS else "best guess"
-        raise DesignError([f"the {best} miss none of the {len(images)} images: there is nothing to show"])
-    shown = sample(errors, design["sample"], design["seed"])
-    bench.note(
-        images=len(images), errors=len(errors), top1_errors=len(wrong), top5_errors=len(wrong5), shown=len(shown)
-    )
-    told = bench.glosses(classifier)
-    for prediction, picture in zip(shown, bench.pictures(classifier, [p.image for p in shown]), strict=True):
-        labels = [guess.label for guess in prediction.top]
-        for asked in [labels] if design["asking"] == ONE_QUESTION else [[label] for label in labels]:
-            yield StimulusSpec(
-                condition=design["selection"].replace("_", "-"),
-                shown={
-                    "picture": picture.as_json(),
-                    "ask": ", ".join(titles[label] for label in asked),
-                    **({"asks": [titles[label] for label in asked]} if len(asked) > 1 else {}),
-                    **glossed(told, asked, prediction.image),
-                },
-                truth={
-                    "image": prediction.image.path,
-                    "label": "; ".join(names[label] for label in asked),
-                    "true_label": names[prediction.image.label],
-                    "probability": [guess.probability for guess in prediction.top if guess.label in asked],
-                    "true_probability": prediction.true_probability,
-                },
-            )
-    asks = len(shown[0].top) if design["asking"] == ONE_QUESTION else 1
-    yield from checking.questions(design, bench, images, condition=design["selection"].replace("_", "-"), asks=asks)
-
-
-def _any_of_five(
-    stimuli: "pd.DataFrame", answers: "pd.DataFrame", panel: int, k: int, rule: str, preparation: Mapping[str, Any]
-) -> dict[str, Any]:
-    """An image is accepted when at least one of its guesses is; it counts when all of its panels do, by the rule."""
-    from studies.analysis.intervals import wilson
-
-    yes = (answers["answer"] == "yes").groupby(answers["stimulus"]).agg(["size", "sum"])
-    panels = stimuli.set_index("stimulus").join(yes).fillna({"size": 0, "sum": 0})
-    counts = panels["size"] > 0 if rule == "proportion" else panels["size"] == panel
-    complete = counts.groupby(panels["image"]).all()
-    if rule == "top_up" and not complete.all():
-        complete[:] = False
-    # At least k of n, or that share of a smaller panel; in whole numbers, so that no rounding decides.
-    accepted = (panels["sum"] * panel >= k * panels["size"]).groupby(panels["image"]).any()[complete]
-    n, m = len(accepted), int(accepted.sum())
-    error, bounds = preparation["errors"] / preparation["images"], wilson(m, n)
-    share = {
-        "estimate": m / n if n else None,
-        "low": None,
-        "high": None,
-        "level": 0.95,
-        "numerator": m,
-        "denominator": n,
-        "reason": "a two-way interval is not known for images accepted through any of several questions"
-        if n
-        else "panels wait for more answers"
-        if rule == "top_up"
-        else "no image has all of its panels complete",
-        "wilson": {"low": bounds[0], "high": bounds[1]} if bounds else {"low": None, "high": None},
-    }
-
-    def rectified(value: float | None) -> float | None:
-        return None if value is None else error * (1 - value)
-
-    turned = {"low": rectified(share["wilson"]["high"]), "high": rectified(share["wilson"]["low"])}
-    return {
-        "answers": len(answers),
-        "accepted_share": share,
-        "rectified_error": {**share, "estimate": rectified(share["estimate"]), "wilson": turned, "notes": []},
-    }
 
 
 # --- what is known, and in words --------------------------------------------------------------------------------------

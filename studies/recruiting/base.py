@@ -1,5 +1,6 @@
 """What a recruiter is: a short list of hooks between somebody else's site and a study's link."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -100,7 +101,7 @@ class HowFar:
     offered_until: datetime | None = None
 
 
-class Market:
+class Market(ABC):
     """A recruiter that can be asked by programs.  Whatever it refuses is a StudyError of one line.
 
     `at` is where: the key of one of the market's places, such as a sandbox.
@@ -109,49 +110,53 @@ class Market:
     #: The researcher's form for an offer.
     offer_form: ClassVar[type[forms.Form]]
 
+    @abstractmethod
     def place(self, settings: Mapping[str, Any]) -> str:
         """Where a study with these settings is posted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_real(self, at: str) -> bool:
         """Whether money is spent there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def why_not(self, at: str, link: str) -> str:
         """Why nothing can be posted there; empty where it can."""
-        raise NotImplementedError
 
+    @abstractmethod
     def post(self, at: str, offer: Offer, *, link: str, token: str, qualification: str, visit: int) -> str:
         """Post an offer and return its name; again with the same token, the name of what is there already."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stop(self, at: str, posting: str) -> None:
         """Offer it to nobody else; who is at it may finish."""
-        raise NotImplementedError
 
+    @abstractmethod
     def how_far(self, at: str, posting: str) -> HowFar:
-        raise NotImplementedError
+        """How far a posting is."""
 
+    @abstractmethod
     def handed_in(self, at: str, posting: str) -> list[Handed]:
-        raise NotImplementedError
+        """What was handed in for a posting, whatever has become of it."""
 
+    @abstractmethod
     def approve(self, at: str, submission: str) -> None:
-        raise NotImplementedError
+        """Have a submission paid."""
 
+    @abstractmethod
     def reject(self, at: str, submission: str, reason: str) -> None:
-        raise NotImplementedError
+        """Leave a submission unpaid; its worker reads the reason."""
 
+    @abstractmethod
     def bonus(self, at: str, handed: Handed, amount: Decimal, reason: str) -> None:
         """Pay more; the same amount for the same reason is paid once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make_qualification(self, at: str, name: str) -> str:
         """Something that tells those who took part in a study from others."""
-        raise NotImplementedError
 
+    @abstractmethod
     def qualify(self, at: str, qualification: str, person: str, visit: int) -> None:
         """Write down that somebody may come to this visit, and to none before."""
-        raise NotImplementedError
 
 
 class RecruiterForm(forms.Form):
@@ -167,7 +172,7 @@ class Instruction:
     values: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
 
-class Recruiter:
+class Recruiter(ABC):
     """A way people come to a study.  Values in, values out: it knows no rows."""
 
     key: ClassVar[str]
@@ -187,9 +192,9 @@ class Recruiter:
             raise StudyError(" ".join(mistakes))
         return dict(form.cleaned_data)
 
+    @abstractmethod
     def instructions(self, settings: Mapping[str, Any], link: str) -> list[Instruction]:
         """What the researcher does at the recruiter's; `link` is the study's own."""
-        raise NotImplementedError
 
     def arrived(self, settings: Mapping[str, Any], query: Mapping[str, Sequence[str]]) -> Arrived | None:
         """Who came, by the query of the address; None where the recruiter does not say.  Raises NotFromHere."""

@@ -45,27 +45,20 @@ def test_only_the_settings_read_the_environment():
     assert found == []
 
 
+def compared_with(keys: set[str], *, outside: str) -> list[str]:
+    """Where a file elsewhere compares something with one of these names."""
+    found = ((name, compared_strings(tree)) for name, tree in trees(outside=outside))
+    return [f"{name}:{line} {text}" for name, strings in found for text, line in strings if text in keys]
+
+
 def test_no_file_outside_the_protocols_compares_with_a_protocols_name():
-    keys = set(protocols.available())
-    found = [
-        f"{name}:{line} {text}"
-        for name, tree in trees(outside="studies/protocols/")
-        for text, line in compared_strings(tree)
-        if text in keys
-    ]
-    assert found == []
+    assert compared_with(set(protocols.available()), outside="studies/protocols/") == []
 
 
 def test_no_file_outside_the_recruiters_compares_with_a_recruiters_name():
     keys = set(recruiting.available())
-    found = [
-        f"{name}:{line} {text}"
-        for name, tree in trees(outside="studies/recruiting/")
-        for text, line in compared_strings(tree)
-        if text in keys
-    ]
     assert len(keys) == 3
-    assert found == []
+    assert compared_with(keys, outside="studies/recruiting/") == []
 
 
 def test_no_file_outside_the_methods_compares_with_a_methods_name():
