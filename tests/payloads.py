@@ -146,11 +146,8 @@ class Filling:
     def __init__(self) -> None:
         self.places: list[str] = []
 
-    def everywhere(self, *, skipping: bool = False) -> "Filling":
-        """What is empty stays so, as some things are told in the place of others.
-
-        But no column may be empty throughout, unless that is no matter (`skipping`).
-        """
+    def everywhere(self) -> "Filling":
+        """What is empty stays so, as some things are told in the place of others; but no column may be."""
         for column in columns():
             label, name = f"{column.model._meta.label}.{column.name}", column.name
             for row in column.model._base_manager.exclude(**{f"{name}__in": ("", {}, [])}).exclude(**{name: None}):
@@ -162,7 +159,7 @@ class Filling:
                 else:
                     value = self._maker(label, row.pk, column.max_length)()
                 column.model._base_manager.filter(pk=row.pk).update(**{name: value})
-            if not skipping and not any(place.startswith(label) for place in self.places):
+            if not any(place.startswith(label) for place in self.places):
                 raise LookupError(
                     f"nothing is stored in {label}: it has to be, or it is named as one that is not typed"
                 )

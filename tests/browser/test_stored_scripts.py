@@ -230,7 +230,9 @@ def play(watch: Watch, study: Study) -> str:
 def test_the_watch_sees_text_that_is_taken_for_markup(browse, live_server, monkeypatch):
     """A study's title is put into the pages as it is: at the desk it runs, at participants' the policy is broken."""
     study, root = open_study(1), User.objects.create_superuser("root")
-    payloads.Filling().everywhere(skipping=True)
+    # One that ends whatever it stands in, one that asks for something, and one that runs by itself.
+    picture, drawing, ending = (payloads.FRAGMENTS[n] for n in (1, 2, 6))
+    Study.objects.update(title=ending + picture + drawing)
     load = Study.from_db.__func__
 
     def trusting(model, *row):
