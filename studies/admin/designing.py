@@ -32,6 +32,7 @@ DRESSED = {
     forms.Textarea: widgets.UnfoldAdminTextareaWidget,
     forms.Select: widgets.UnfoldAdminSelectWidget,
     forms.CheckboxInput: widgets.UnfoldBooleanWidget,
+    forms.CheckboxSelectMultiple: widgets.UnfoldAdminCheckboxSelectMultipleWidget,
 }
 
 

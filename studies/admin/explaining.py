@@ -59,6 +59,9 @@ def default(field: forms.Field) -> str:
     value = field.initial
     if isinstance(field, forms.BooleanField):
         return "on" if value else "off"
+    if isinstance(field, forms.MultipleChoiceField):
+        names = dict(field.choices)
+        return "all" if len(value) == len(names) else "; ".join(str(names[one]) for one in value)
     if isinstance(field, forms.ChoiceField):
         return str(dict(field.choices).get(value, value))
     if value in (None, "", []):

@@ -151,8 +151,15 @@ def _card(study: Study, stimulus: Stimulus, condition: str, facts: list[Fact]) -
         "picture": picture_url(pictures[0]) if pictures else "",
         "condition": condition,
         "label": stimulus.truth["label"],
-        "known": [(name.replace("_", " "), in_words(value)) for name, value in known if value is not None],
+        "known": [(name.replace("_", " "), _short(value)) for name, value in known if value is not None],
     }
+
+
+def _short(value: Any) -> str:
+    """As little as tells cards apart; the stimulus's own page has all of it."""
+    if not isinstance(value, float):
+        return in_words(value)
+    return "below 0.001" if 0 < value < 0.001 else f"{value:.3g}"
 
 
 def stimulus(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:

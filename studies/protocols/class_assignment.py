@@ -16,7 +16,7 @@ from . import checking, comparing
 from .base import Choice, DesignForm, Protocol, StimulusSpec
 from .expected import Expected, Known
 from .explained import PAPER, AsInPaper, Setting
-from .fields import NameListField
+from .fields import NameListField, SomeOfField
 from .groups import CONDITIONS, IMAGES, LETTERS, WORDS, groups_shown, select, shuffled, smallest_pool, words_for
 from .registered import LATE, Registered, contrast
 from .results import Summary, Table, percent, span
@@ -45,8 +45,7 @@ class ClassAssignmentForm(SelectionForm, DesignForm):
         "conditions": Setting(
             "choosing",
             "Stimuli, answers and people grow with their number, and so does the correction for many comparisons.",
-            "one a line",
-            f"{PAPER}: all seven (section 3.4).",
+            source=f"{PAPER}: all seven (section 3.4).",
         ),
         "drawing": Setting("pictures", "By confusion is harder for people: the six classes look alike."),
         "names": Setting("asked", "With names people can go by what they know of the word, not by the pictures alone."),
@@ -76,10 +75,11 @@ class ClassAssignmentForm(SelectionForm, DesignForm):
         max_value=10_000,
         help_text="How many targets there are; each is shown in every condition, to different people.",
     )
-    conditions = NameListField(
+    conditions = SomeOfField(
+        choices=list(WORDS.items()),
         required=False,
         initial=list(CONDITIONS),
-        help_text="How the images of a class are chosen, in several ways; empty for all seven of the paper.",
+        help_text="How the images of a class are chosen, in several ways; none for all seven of the paper.",
     )
     drawing = forms.ChoiceField(
         choices=[("random", "at random"), ("confusion", "by confusion")],
@@ -117,8 +117,6 @@ class ClassAssignmentForm(SelectionForm, DesignForm):
 
     def clean_conditions(self) -> list[str]:
         named = self.cleaned_data["conditions"]
-        if unknown := [name for name in named if name not in CONDITIONS]:
-            raise forms.ValidationError(f"There is no condition {', '.join(unknown)} (known: {', '.join(CONDITIONS)}).")
         # In one order, so that the same choice is the same design.
         return [name for name in CONDITIONS if name in named] or list(CONDITIONS)
 

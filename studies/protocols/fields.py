@@ -23,3 +23,14 @@ class NameListField(forms.Field):
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value
+
+
+class SomeOfField(forms.MultipleChoiceField):
+    """Some of the choices there are: a JSON list in a design file, boxes to tick in a form."""
+
+    widget = forms.CheckboxSelectMultiple
+    default_error_messages = {"invalid_list": "Give a list of names."}
+
+    def to_python(self, value: Any) -> list[str]:
+        # One name alone is a list of it.
+        return super().to_python([value] if isinstance(value, str) and value else value)

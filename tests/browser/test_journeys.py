@@ -48,7 +48,7 @@ EACH = 10
 #: What is changed of each protocol's default, so that one person's few answers fill it; settings by their names.
 ATTACK = {"attack_step": "0.1", "attack_unit": "pixel", "attack_steps": "4"}
 ONE_EACH = {"answers_per_stimulus": "1"}
-JOURNEYS: dict[str, dict[str, str]] = {
+JOURNEYS: dict[str, dict[str, str | list[str]]] = {
     "adversarial_trials": {
         **ONE_EACH,
         **ATTACK,
@@ -65,7 +65,7 @@ JOURNEYS: dict[str, dict[str, str]] = {
     "class_assignment": {
         **ONE_EACH,
         "rounds": "2",
-        "conditions": "mmd-prototypes-criticisms\nrandom",
+        "conditions": ["mmd-prototypes-criticisms", "random"],
         "min_seconds": "0",
     },
     "rectified_labeling": {**ONE_EACH, "threshold": "1", "sample": "3"},
@@ -109,6 +109,9 @@ def design(page, protocol: str) -> Study:
             field.select_option(value)
         elif field.first.get_attribute("type") == "radio":
             page.locator(f"[name={name}][value={value}]").check()
+        elif isinstance(value, list):
+            for box in field.all():
+                box.set_checked(box.get_attribute("value") in value)
         else:
             field.fill(value)
     page.get_by_role("button", name="Create the study").click()

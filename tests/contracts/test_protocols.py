@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import urlencode
 
 import lxml.html
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from django import forms
 from django.core.management import CommandError, call_command
+from django.http import QueryDict
 from django.urls import reverse
 
 from studies import lifecycle, participation, protocols
@@ -63,7 +65,7 @@ def test_design_to_form_to_design_is_the_identity(kind, classifier, example):
     assert kind.clean(design, catalogue=catalogue()) == design
     # What a browser sends when the form is shown filled in, and sent as it is.
     shown = kind.form(catalogue=catalogue(), initial=design).as_p()
-    sent = dict(lxml.html.fromstring(f"<form>{shown}</form>").form_values())
+    sent = QueryDict(urlencode(lxml.html.fromstring(f"<form>{shown}</form>").form_values()))
     form = kind.form(sent, catalogue=catalogue())
     assert form.errors == {}
     assert form.cleaned_data == design

@@ -169,7 +169,8 @@ def test_the_rules_of_the_design_are_the_selectors(monkeypatch):
         ({"probability_below": 0.95}, "probability_below: Must not be above probability_above, which is 0.9."),
         ({"classes": list(CLASSES[:5])}, "A round needs 6 classes, and the pool has 5"),
         ({"classes": ["zither", *CLASSES]}, "This classifier has no class zither"),
-        ({"conditions": ["magic"]}, "There is no condition magic"),
+        ({"conditions": ["random", "magic"]}, "conditions: Must be one of .*, random, not magic"),
+        ({"conditions": {"random": True}}, "conditions: Give a list of names"),
         ({"min_seconds": 30, "max_seconds": 30}, "Must be above min_seconds, which is 30"),
         ({"names": "numbers"}, "names: "),
     ],
@@ -186,6 +187,7 @@ def test_all_seven_conditions_by_default_in_one_order_however_they_are_named():
         return KIND.clean({"classifier": classifier, **named}, catalogue=catalogue())["conditions"]
 
     assert conditions() == conditions(conditions=[]) == list(CONDITIONS)
+    assert conditions(conditions="random") == ["random"]
     assert conditions(conditions=["random", "mmd-prototypes"]) == ["mmd-prototypes", "random"]
 
 

@@ -232,10 +232,12 @@ def test_every_setting_stands_in_a_group_and_says_what_it_changes(key):
 def test_the_form_shows_each_setting_once_in_groups_with_default_and_source(key, classifier):
     address = reverse("admin:studies_study_add_design", query={"title": "A", "slug": "a", "protocol": key})
     page = lxml.html.fromstring(researcher().get(address).content.decode())
-    shown = page.xpath("//fieldset[legend]//*[@name]/@name")
+    # Boxes to tick share a name.
+    settings = [one for part in page.find_class("desk-part") for one in part.find_class("desk-setting")]
+    shown = [one.xpath(".//@name")[0] for one in settings]
     form = protocols.get(key).form(catalogue=protocols.Catalogue({}))
     assert sorted(shown) == sorted(form.fields)
-    titles = [legend.text_content() for legend in page.xpath("//fieldset/legend")]
+    titles = [part.find("legend").text_content() for part in page.find_class("desk-part")]
     assert titles == [group.title for group in GROUPS.values() if group.title in titles]
     words = " ".join(page.text_content().split())
     assert "Default: 5 (people for each stimulus)." in words
