@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from studies import protocols
 from studies.errors import one_line
-from studies.models import Artifact, Study, Tally
+from studies.models import Artifact, Check, Import, Study, Tally
 from studies.workbench import doorbell, execution, leases
 from studies.workbench.recipes import digest
 
@@ -155,7 +155,10 @@ def _fresh(tally: Any, study: Study, key: str) -> bool:
 
 
 def _busy() -> bool:
-    return Artifact.objects.filter(state=Artifact.State.RUNNING, leased_until__gte=Now()).exists()
+    """Whether workers are at anything else."""
+    artifacts = Artifact.objects.filter(state=Artifact.State.RUNNING)
+    others = (artifacts, Import.objects, Check.objects, Tally.objects)
+    return any(rows.filter(leased_until__gte=Now()).exists() for rows in others)
 
 
 def _ring(tally: Tally) -> None:

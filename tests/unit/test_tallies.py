@@ -15,6 +15,7 @@ from studies.models import Artifact, Study, Tally
 from studies.protocols.session import Withdrawal
 from studies.reports import tallying, telling
 from studies.reports.results import Result
+from studies.workbench import leases
 from tests.factories import answered_study
 from tests.staff import researcher, staff, text
 from tests.workers import Killed, Workers
@@ -269,6 +270,22 @@ def test_two_workers_who_are_rung_for_count_once(workers, turns, monkeypatch):
     workers.answer(times=2)
     assert turns == ["closed"]
     assert Tally.objects.get().state == State.DONE
+
+
+def test_without_the_claim_they_would_count_twice(workers, turns, monkeypatch):
+    """The negative control of the test above."""
+    study, told = closed(), telling.told
+    monkeypatch.setattr(leases, "claim", lambda rows: rows.first())
+
+    def meanwhile(found):
+        if not turns:
+            turns.append("at it")
+            tallying.count(study.tally.pk)
+        return told(found)
+
+    monkeypatch.setattr(telling, "told", meanwhile)
+    workers.answer()
+    assert turns == ["at it", "closed", "closed"]
 
 
 def kill(found: Result) -> None:
