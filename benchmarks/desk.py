@@ -4,7 +4,8 @@
 
 Every page that somebody can open is among them (tests/desk_pages.py), and what some of them load by themselves. The
 rows are written directly, with everything in them that real ones have; of each stimulus one slot is filled. First the
-libraries are loaded that a web process loads beside the first page of the desk; that time is told by itself.
+libraries are loaded that a web process loads beside the first page of the desk; that time is told by itself. So is the
+turn of a worker that counts the answers for a results page, which is there at once and later shows what was counted.
 """
 
 import argparse
@@ -64,14 +65,19 @@ def main() -> None:
     warming.load()
     libraries = time.perf_counter() - start
     connection.force_debug_cursor = True
-    found = {}
+    found, turns = {}, {}
     for page in desk_pages.pages(study):
         if given.only in page.name:
+            start = time.perf_counter()
             desk_pages.put(study, page.state)
+            if page.state in desk_pages.COUNTED:
+                turns[page.state] = round(time.perf_counter() - start, 1)
+            reset_queries()
             found[page.name] = timed(client, page.address, given.rounds)
     over = [name for name, one in found.items() if one["first_ms"] > MOST_MS or one["queries"] > MOST_QUERIES]
     slots = given.stimuli * given.panel
-    print(json.dumps({"stimuli": given.stimuli, "slots": slots, "libraries_s": round(libraries, 1), "pages": found}))
+    beside = {"libraries_s": round(libraries, 1), "worker_s": turns}
+    print(json.dumps({"stimuli": given.stimuli, "slots": slots, **beside, "pages": found}))
     print(json.dumps({"pages": len(found), "over_the_goal": over}))
 
 

@@ -17,6 +17,7 @@ from studies.consent import DEFAULT_CONSENT, NOTHING_KEPT
 from studies.errors import StudyError
 from studies.models import Condition, Consent, Slot, Stimulus, Study
 from studies.protocols import DesignError
+from studies.reports import tallying
 from studies.workbench.recipes import digest
 
 What = audit.What
@@ -180,10 +181,13 @@ def pause_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
     _move(study, [Study.State.OPEN], What.PAUSED, actor, state=Study.State.PAUSED)
 
 
+@transaction.atomic
 def close_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
-    """Take no more answers, for good; results can be seen from now on."""
+    """Take no more answers, for good; results can be seen from now on, those of a large study once a worker counted."""
     states = [Study.State.OPEN, Study.State.PAUSED]
     _move(study, states, What.CLOSED, actor, state=Study.State.CLOSED, closed_at=timezone.now())
+    if tallying.large(study):
+        tallying.ask(study)
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from studies import recruitment, retention, workbench
 from studies.importing import jobs
+from studies.reports import tallying
 from studies.workbench import checking
 
 
@@ -28,10 +29,16 @@ def check(check_id: int) -> None:
 
 
 @shared_task
+def tally(tally_id: int) -> None:
+    tallying.count(tally_id)
+
+
+@shared_task
 def sweep() -> None:
     workbench.sweep()
     jobs.sweep()
     checking.sweep()
+    tallying.sweep()
 
 
 @shared_task

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import Group, User
 
-from studies.models import Classifier, Import, Posting, Recruitment, Study
+from studies.models import Classifier, Import, Posting, Recruitment, Study, Tally
+from studies.reports import tallying
 from tests import matrix
 from tests.large import prepared_like
 from tests.matrix import HIDDEN, NOBODY, NOTHING, REFUSED, TABLE
@@ -32,11 +33,15 @@ STATES = {
     "closed": State.CLOSED,
     "archived": State.CLOSED,
     "preparing": State.PREPARING,
+    "counted": State.CLOSED,
+    "open and counted": State.OPEN,
 }
+#: In which a worker has counted the answers.
+COUNTED = {"counted", "open and counted"}
 #: Pages that a study has in several states, and further ones of the same address.
 ALSO = {
     "admin/studies/study/<path:object_id>/change/": [("open", ""), ("closed", "")],
-    "admin/studies/study/<int:pk>/results/": [("closed", "?now=1"), ("open", ""), ("open", "?now=1")],
+    "admin/studies/study/<int:pk>/results/": [("counted", ""), ("open", ""), ("open and counted", "")],
     "admin/studies/study/<int:pk>/preview/": [("ready", "?number={last}")],
     "admin/studies/study/<int:pk>/stimuli/": [
         ("ready", "?p=100000"),
@@ -110,14 +115,17 @@ def _things(study: Study) -> dict[str, str]:
 
 
 def put(study: Study, state: str) -> None:
-    """The study into a state of the table, with nothing else changed but how its people come."""
+    """The study into a state of the table; nothing else is changed but how its people come, and what is counted."""
     opened = None if state in ("ready", "preparing") else study.opened_at
     archived = study.opened_at if state == "archived" else None
     Study.objects.filter(pk=study.pk).update(state=STATES[state], opened_at=opened, archived_at=archived)
     Recruitment.objects.filter(study=study).delete()
     study.postings.all().delete()
+    Tally.objects.filter(study=study).delete()
     if state == "recruiting":
         Recruitment.objects.create(study=study, recruiter="mturk", settings={"mturk": {"place": "sandbox"}})
         offer = {"title": "Look at pictures", "places": 3, "reward": "1.00"}
         at = {"recruiter": "mturk", "place": "sandbox", "name": "3HIT", "posted_at": opened}
         Posting.objects.create(study=study, offer=offer, **at)
+    if state in COUNTED:
+        tallying.count(tallying.ask(study).pk)

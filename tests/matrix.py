@@ -26,6 +26,7 @@ from studies.models import (
     Recruitment,
     Share,
     Study,
+    Tally,
     Trial,
 )
 from tests import cast
@@ -333,5 +334,6 @@ def stored() -> str:
         Import.objects.order_by("pk").values_list(),
         ImageClass.objects.order_by("pk").values_list(),
         Check.objects.order_by("pk").values_list(),
+        Tally.objects.order_by("pk").values_list(),
     ]
     return hashlib.sha256(repr([list(one) for one in rows]).encode()).hexdigest()

@@ -81,6 +81,8 @@ NOT_TYPED = {
     "studies.ImportedFile.file": "a digest",
     "studies.Check.worker": "host and process",
     "studies.Check.result": "counts, by number of class",
+    "studies.Tally.worker": "host and process",
+    "studies.Tally.key": "a digest",
     "studies.Amendment.changes": "numbers and choices",
     "studies.Amendment.sha256": "a digest",
     "studies.Look.way": "one of the program's ways",
@@ -102,7 +104,7 @@ NOT_ON_PAGES = {
     "studies.ImportedFile.label": "in the report of an import",
 }
 #: Within JSON, what the program itself goes by.
-KEPT = {"reward", "file", "upload", "expected", "condition", "kind", "value", "role"}
+KEPT = {"reward", "file", "upload", "expected", "condition", "kind", "value", "role", "span", "svg"}
 #: Settings of a design that are no text, though a form shows them as such.
 CHECKED_SETTINGS = {
     "completion_url": "an address that begins with http",

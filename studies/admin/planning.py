@@ -11,10 +11,11 @@ from unfold import widgets
 from studies import protocols
 from studies.models import Study
 from studies.reports import planning
+from studies.reports.telling import in_cells
 
 from .designing import dressed
 from .pages import page, sentence
-from .results import in_cells, shown
+from .results import shown
 
 if TYPE_CHECKING:
     from .studies import StudyAdmin

@@ -6,12 +6,9 @@ and whoever is killed has lost a hundred files.  What was looked at is a row, so
 
 import hashlib
 import logging
-import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -28,7 +25,7 @@ from studies import audit, catalogue, storage
 from studies.audit import What
 from studies.errors import StudyError, one_line
 from studies.models import Classifier, ImageSet, Import, ImportedFile
-from studies.workbench import checking, doorbell, execution
+from studies.workbench import checking, doorbell, execution, leases
 
 from . import photographs
 from .archives import Archive
@@ -44,8 +41,6 @@ UNDER_WAY = (State.WAITING, State.REVIEW, State.CONFIRMED)
 TO_DO = (State.WAITING, State.CONFIRMED)
 TURN_SECONDS = 90
 BATCH, BATCH_SECONDS = 100, 2
-LEASE = timedelta(seconds=settings.WORK_LEASE)
-MAX_ATTEMPTS = 3
 
 
 class Gone(Exception):
@@ -135,9 +130,7 @@ def _write_down(run: Import, what: str, actor: AbstractBaseUser | None = None, w
 
 def _ring(run: Import) -> None:
     if not doorbell.ring_for_import(run.pk, queue_of(run)):
-        Import.objects.filter(pk=run.pk, state__in=TO_DO).update(
-            problem="the queue of the workers cannot be reached; it begins when the queue is back"
-        )
+        Import.objects.filter(pk=run.pk, state__in=TO_DO).update(problem=leases.UNREACHABLE)
 
 
 def queue_of(run: Import) -> str:
@@ -150,7 +143,7 @@ def queue_of(run: Import) -> str:
 
 def bring_in(run_id: int) -> None:
     """A worker's turn at an import; does nothing where there is nothing to do, or another worker does it."""
-    run = _claim(run_id)
+    run = leases.claim(Import.objects.filter(pk=run_id, state__in=TO_DO))
     if run is None:
         return
     try:
@@ -160,8 +153,7 @@ def bring_in(run_id: int) -> None:
     except StudyError as error:
         _refuse(run, str(error))
     except (DatabaseError, OSError, MemoryError) as error:
-        reason = one_line(error)
-        _give_back(run, f"interrupted, and tried again every minute: {reason}")
+        _give_back(run, leases.INTERRUPTED.format(one_line(error)))
         raise
     except Exception as error:
         _refuse(run, f"it stopped unexpectedly ({type(error).__name__}: {error})")
@@ -174,10 +166,10 @@ def bring_in(run_id: int) -> None:
 
 def sweep() -> None:
     """Ring again for imports that nobody is at, and end those that ended their workers."""
-    free = Import.objects.filter(_free(), state__in=TO_DO)
-    for run in free.filter(attempts__gte=MAX_ATTEMPTS):
-        _refuse(run, f"it ended its worker {MAX_ATTEMPTS} times (out of memory, stuck, or killed)")
-    for run in free.order_by("pk"):
+    to_do = Import.objects.filter(state__in=TO_DO)
+    for run in leases.left_behind(to_do):
+        _refuse(run, leases.ENDED_WORKERS)
+    for run in to_do.filter(leases.free()).order_by("pk"):
         if doorbell.waiting(queue_of(run)) == 0:
             doorbell.ring_for_import(run.pk, queue_of(run))
 
@@ -242,7 +234,7 @@ def _write(run: Import) -> None:
 
 def _import_classifier(run: Import) -> None:
     source = _module_paths(dict(run.source))
-    with execution.within(LEASE):
+    with execution.within(leases.LEASE):
         row = catalogue.import_classifier(run.name, **source, who=audit.WORKER, run=run.pk)
     with transaction.atomic():
         _move(run, state=State.DONE, classifier=row, finished_at=timezone.now())
@@ -293,36 +285,24 @@ def _examined(row: ImportedFile) -> photographs.Examined:
 
 def _stage(run: Import, batch: list[ImportedFile]) -> None:
     with transaction.atomic():
-        _move(run, done=F("done") + len(batch), leased_until=Now() + LEASE)
+        _move(run, done=F("done") + len(batch), leased_until=Now() + leases.LEASE)
         ImportedFile.objects.bulk_create(batch, ignore_conflicts=True)
 
 
 # --- whose turn it is -------------------------------------------------------------------------------------------------
 
 
-def _free() -> Q:
-    return Q(leased_until=None) | Q(leased_until__lt=Now())
-
-
-def _claim(run_id: int) -> Import | None:
-    """The import, taken by compare-and-set under a lease; the attempt is counted before the work."""
-    mark = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
-    rows = Import.objects.filter(_free(), pk=run_id, state__in=TO_DO, attempts__lt=MAX_ATTEMPTS)
-    rows.update(worker=mark, leased_until=Now() + LEASE, attempts=F("attempts") + 1, problem="")
-    return Import.objects.filter(pk=run_id, worker=mark).first()
-
-
 def _move(run: Import, **changes: Any) -> None:
     """Change the row as long as it is still this worker's; Gone where it is not."""
     if changes.get("state"):
-        changes |= {"leased_until": None, "worker": "", "attempts": 0}
+        changes |= leases.NOBODYS
     if not Import.objects.filter(pk=run.pk, worker=run.worker, state=run.state).update(**changes):
         raise Gone
 
 
 def _give_back(run: Import, problem: str = "") -> None:
     rows = Import.objects.filter(pk=run.pk, worker=run.worker, state__in=TO_DO)
-    rows.update(leased_until=None, worker="", attempts=0, problem=problem)
+    rows.update(**leases.NOBODYS, problem=problem)
 
 
 def _refuse(run: Import, problem: str) -> None:

@@ -7,6 +7,7 @@ from .imports import Check, Import, ImportedFile, Mistake
 from .records import Amendment, Look
 from .recruitment import Arrival, Posting, Recruitment
 from .studies import Condition, Role, Stimulus, Study
+from .tallies import Tally
 from .visibility import Access
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "Slot",
     "Stimulus",
     "Study",
+    "Tally",
     "Trial",
 ]

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from studies import audit
-from studies.models import Arrival, Participant, Study, Trial
+from studies.models import Arrival, Participant, Study, Tally, Trial
 from studies.protocols.session import Withdrawal
 
 from .answering import release, uncount
@@ -49,6 +49,8 @@ def withdraw(participant: Participant) -> None:
         returns_at=None,
         exclusion_reason="",
     )
+    # What was counted with them among the others is counted again when somebody asks.
+    Tally.objects.filter(study=study).update(key="", told={}, counted_at=None)
     audit.record(study, audit.What.WITHDRAWN, None, who=PARTICIPANT, removed=removes, **said)
 
 

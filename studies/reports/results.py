@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Min, Q
 
 from studies import amending, protocols, visits
 from studies.models import Amendment, Look, Role, Study, Trial
@@ -23,6 +24,8 @@ class Result:
     summary: Summary | None
     #: What may be shown of the answers at any time: how many, how long they took.
     quality: Summary
+    #: When the first and the last of the answers that count were given; None where there are none.
+    span: tuple[datetime | None, datetime | None]
     #: The results under each amendment that changes a setting.
     exploratory: tuple[tuple[Amendment, Summary], ...] = ()
 
@@ -36,9 +39,9 @@ def result(study: Study, *, seen: Look | None = None) -> Result:
     with tables.one_moment():
         counted = counts(study)
         answers = tables.counted_answers(study)
-        told = _quality(counted, answers)
+        told, span = _quality(counted, answers), _span(study)
         if study.opened_at is None or (study.state != Study.State.CLOSED and seen is None):
-            return Result(study, counted, None, told)
+            return Result(study, counted, None, told, span)
         stimuli = tables.stimulus_frame(study)
         excluded = tables.excluded_answers(study)
         amended = list(amending.amended_designs(study))
@@ -57,7 +60,7 @@ def result(study: Study, *, seen: Look | None = None) -> Result:
     exploratory = tuple(
         (amendment, protocol.summary(design, study.preparation, stimuli, answers)) for amendment, design in amended
     )
-    return Result(study, counted, summary, told, exploratory)
+    return Result(study, counted, summary, told, span, exploratory)
 
 
 def rehearsal(study: Study) -> list[str]:
@@ -76,6 +79,11 @@ def _quality(counted: Mapping[str, Any], answers: Any) -> Summary:
         tables=[quality.times_table(times), quality.flow_table(counted)],
         figures=quality.times_figures(answers, times),
     )
+
+
+def _span(study: Study) -> tuple[datetime | None, datetime | None]:
+    found = study.trials.filter(counted=True).aggregate(first=Min("answered_at"), last=Max("answered_at"))
+    return found["first"], found["last"]
 
 
 def counts(study: Study) -> dict[str, Any]:

@@ -5,19 +5,14 @@ ends after a minute and a half; the next goes on from what is there.
 """
 
 import logging
-import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import islice
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -25,7 +20,7 @@ from studies import audit
 from studies.errors import one_line
 from studies.models import Artifact, Check, Classifier, Image, Mistake
 
-from . import doorbell, execution, kinds
+from . import doorbell, execution, kinds, leases
 from .patience import patiently
 from .recipes import digest
 
@@ -35,8 +30,6 @@ State = Check.State
 
 WINDOW = 500
 TURN_SECONDS = 90
-LEASE = timedelta(seconds=settings.WORK_LEASE)
-MAX_ATTEMPTS = 3
 UNDONE = (Artifact.State.PENDING, Artifact.State.RUNNING)
 
 
@@ -44,7 +37,7 @@ UNDONE = (Artifact.State.PENDING, Artifact.State.RUNNING)
 def request(classifier: Classifier, *, actor: AbstractBaseUser | None = None, who: str = "") -> Check:
     """Have a worker look at the classifier, or look again; what failed before is tried anew."""
     audit.record_of_catalogue(audit.About.CLASSIFIER, classifier.name, audit.What.CHECKED, actor, who=who)
-    anew = {"state": State.RUNNING, "problem": "", "done": 0, "attempts": 0, "leased_until": None, "worker": ""}
+    anew = {"state": State.RUNNING, "problem": "", "done": 0, **leases.NOBODYS}
     check, _ = Check.objects.update_or_create(
         classifier=classifier, defaults={**anew, "total": classifier.image_set.images.count()}
     )
@@ -58,7 +51,8 @@ def request(classifier: Classifier, *, actor: AbstractBaseUser | None = None, wh
 
 def look(check_id: int) -> None:
     """A worker's turn; nothing where another worker is at it, or there is nothing left to do."""
-    check = _claim(check_id)
+    rows = Check.objects.filter(pk=check_id, state=State.RUNNING)
+    check = leases.claim(rows.select_related("classifier__image_set"))
     if check is None:
         return
     try:
@@ -66,8 +60,7 @@ def look(check_id: int) -> None:
             _write(check)
             return
     except execution.OUTAGES as error:
-        reason = one_line(error)
-        _release(check, problem=f"interrupted, and tried again every minute: {reason}")
+        _release(check, problem=leases.INTERRUPTED.format(one_line(error)))
         raise
     except Exception as error:
         _release(check, state=State.FAILED, problem=f"it stopped ({type(error).__name__}: {error})")
@@ -78,11 +71,9 @@ def look(check_id: int) -> None:
 
 def sweep() -> None:
     """Ring again for checks that nobody is at."""
-    free = Check.objects.filter(_free(), state=State.RUNNING)
-    free.filter(attempts__gte=MAX_ATTEMPTS).update(
-        state=State.FAILED, problem=f"it ended its worker {MAX_ATTEMPTS} times (out of memory, stuck, or killed)"
-    )
-    waiting = list(free.values_list("pk", flat=True))
+    running = Check.objects.filter(state=State.RUNNING)
+    leases.left_behind(running).update(state=State.FAILED, problem=leases.ENDED_WORKERS)
+    waiting = list(running.filter(leases.free()).values_list("pk", flat=True))
     if waiting and doorbell.waiting(doorbell.NETWORKS) == 0:
         for pk in waiting:
             doorbell.ring_for_check(pk)
@@ -165,9 +156,7 @@ def _write(check: Check) -> None:
         "pairs": sorted([label, predicted, n] for (label, predicted), n in pairs.items()),
     }
     with transaction.atomic():
-        if not _mine(check).update(
-            state=State.DONE, result=result, finished_at=timezone.now(), leased_until=None, attempts=0, worker=""
-        ):
+        if not _mine(check).update(state=State.DONE, result=result, finished_at=timezone.now(), **leases.NOBODYS):
             return
         Mistake.objects.filter(checked=check).delete()
         Mistake.objects.bulk_create(mistakes, batch_size=1000)
@@ -178,20 +167,7 @@ def _write(check: Check) -> None:
 
 def _ring(check: Check) -> None:
     if not doorbell.ring_for_check(check.pk):
-        Check.objects.filter(pk=check.pk, state=State.RUNNING).update(
-            problem="the queue of the workers cannot be reached; it begins when the queue is back"
-        )
-
-
-def _free() -> Q:
-    return Q(leased_until=None) | Q(leased_until__lt=Now())
-
-
-def _claim(check_id: int) -> Check | None:
-    mark = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns()}"
-    rows = Check.objects.filter(_free(), pk=check_id, state=State.RUNNING, attempts__lt=MAX_ATTEMPTS)
-    rows.update(worker=mark, leased_until=Now() + LEASE, attempts=F("attempts") + 1, problem="")
-    return Check.objects.select_related("classifier__image_set").filter(pk=check_id, worker=mark).first()
+        Check.objects.filter(pk=check.pk, state=State.RUNNING).update(problem=leases.UNREACHABLE)
 
 
 def _mine(check: Check) -> Any:
@@ -199,8 +175,8 @@ def _mine(check: Check) -> Any:
 
 
 def _touch(check: Check, *, done: int) -> None:
-    _mine(check).update(done=done, leased_until=Now() + LEASE)
+    _mine(check).update(done=done, leased_until=Now() + leases.LEASE)
 
 
 def _release(check: Check, **changes: Any) -> None:
-    _mine(check).update(leased_until=None, worker="", attempts=0, **changes)
+    _mine(check).update(**leases.NOBODYS, **changes)

@@ -49,6 +49,11 @@ def ring_for_check(check_id: int) -> bool:
     return _send("studies.tasks.check", check_id, NETWORKS)
 
 
+def ring_for_tally(tally_id: int) -> bool:
+    """Have a worker count the answers of a study; False where the queue cannot be reached."""
+    return _send("studies.tasks.tally", tally_id, DEFAULT)
+
+
 def queue_of(kind: str) -> str:
     return kinds.get(kind).queue
 

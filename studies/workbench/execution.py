@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
@@ -29,6 +28,7 @@ from studies.errors import StudyError
 from studies.models import Artifact, Study
 
 from . import kinds
+from .leases import LEASE, MAX_ATTEMPTS
 from .patience import patiently
 from .recipes import canonical
 
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 State = Artifact.State
 
-MAX_ATTEMPTS = 3
-LEASE = timedelta(seconds=settings.WORK_LEASE)
 #: A batch is about so long where the results are slow: between two batches a worker notices that it was called off.
 BATCH_SECONDS = 30
 #: File descriptor of the process's own standard error, whatever a worker makes of `sys.stderr`.

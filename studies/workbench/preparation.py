@@ -15,7 +15,7 @@ from studies.errors import StudyError
 from studies.models import Condition, Role, Stimulus, Study
 from studies.protocols import DesignError, StimulusSpec
 
-from . import doorbell
+from . import doorbell, leases
 from .bench import Bench
 from .executors import Executor, Foreground, Pending, Progress, Queued
 from .recipes import digest
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 What = audit.What
 
 PREPARABLE = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
-UNREACHABLE = "the queue of the workers cannot be reached; it begins when the queue is back"
 CALLED_OFF = "its preparation was called off; what was computed is kept"
 
 
@@ -76,7 +75,7 @@ def replay(study_id: int) -> None:
 
 def _ring(study: Study) -> None:
     if not doorbell.ring_for_study(study.pk):
-        Study.objects.filter(pk=study.pk, state=Study.State.PREPARING).update(problem=UNREACHABLE)
+        Study.objects.filter(pk=study.pk, state=Study.State.PREPARING).update(problem=leases.UNREACHABLE)
 
 
 def _begin(study: Study, actor: AbstractBaseUser | None) -> None:

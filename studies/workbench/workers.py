@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from studies.errors import one_line
 from studies.models import Artifact, Study
 
-from . import doorbell, execution
+from . import doorbell, execution, leases
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _tell(ids: Sequence[int], error: BaseException) -> None:
     waiting = Study.objects.filter(state=Study.State.PREPARING, artifacts__in=ids)
     try:
         Study.objects.filter(pk__in=list(waiting.values_list("pk", flat=True).distinct())).update(
-            problem=f"interrupted, and tried again every minute: {reason}"
+            problem=leases.INTERRUPTED.format(reason)
         )
     except execution.OUTAGES:
         log.warning("could not say so: %s", reason)

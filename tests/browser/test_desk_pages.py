@@ -10,9 +10,11 @@ from playwright.sync_api import expect
 
 from studies import lifecycle, participation
 from studies.models import ImageSet, Participant, Study, Trial
+from studies.reports import tallying, telling
 from tests.bench import made_up_study
 from tests.browser.desk import account, faults, log_in
 from tests.factories import open_study
+from tests.workers import Workers
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -167,6 +169,39 @@ def test_a_running_study_renews_itself_until_that_is_switched_off(browse):
     cache.clear()
     page.clock.run_for(31_000)
     expect(page.get_by_role("heading", name="Answers over time")).to_be_visible()
+
+
+def test_the_results_of_a_large_study_come_by_themselves_when_a_worker_has_counted(browse, monkeypatch):
+    monkeypatch.setattr(tallying, "AT_ONCE", 3)
+    workers, told = Workers(monkeypatch), telling.told
+    study = owned(open_study(4, 2, trials_per_participant=4), account("ada", "researcher"))
+    answered(study, 2)
+    lifecycle.close_study(study)
+    page = browse(bypass_csp=True)
+    log_in(page, "ada")
+    page.wait_for_url("**/admin/")
+    page.goto(at(study, "results"))
+    expect(page.get_by_text("they wait for a worker to count them")).to_be_visible()
+    found = looked_at(page, "results to come", "#main")
+
+    def failing(result):
+        raise ValueError("no sense in it")
+
+    monkeypatch.setattr(telling, "told", failing)
+    with pytest.raises(ValueError, match="no sense"):
+        workers.answer()
+    # Asked for every two seconds.
+    expect(page.get_by_role("alert")).to_contain_text("could not be counted: it stopped (ValueError: no sense in it).")
+    found += looked_at(page, "results that failed", "#main")
+    monkeypatch.setattr(telling, "told", told)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("they wait for a worker to count them")).to_be_visible()
+    workers.work()
+    expect(page.get_by_role("link", name="Download everything")).to_be_visible()
+    assert page.locator("#results[data-renew]").count() == 0
+    assert page.locator("#results svg").count() >= 2
+    found += looked_at(page, "results that came", "#main")
+    assert found == []
 
 
 def test_a_design_tells_what_it_comes_to_while_it_is_written(browse):

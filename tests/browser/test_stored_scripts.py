@@ -12,12 +12,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import mark_safe
 from playwright.sync_api import Error
 
 from studies import amending, lifecycle, participation, protocols
 from studies.admin import preview
-from studies.models import Check, Classifier, ImageClass, Import, Participant, Study
+from studies.models import Check, Classifier, ImageClass, Import, Participant, Study, Tally
+from studies.reports import tallying, telling
+from studies.reports.results import result
 from tests import cast, matrix, payloads
 from tests.bench import made_up_study
 from tests.examples import SESSION
@@ -151,6 +154,14 @@ class Stage:
         review, refused = self.world.imports.values()
         review.files.filter(refused="").update(left_out="another file")
         Import.objects.filter(pk=refused.pk).update(state=Import.State.REFUSED, problem="something is missing")
+        self.large = [
+            self.studies["archived"],
+            self.world.study(self.world.user("owner-of-failed", "researcher"), "closed"),
+        ]
+        told, failed = self.large
+        counted = {"key": tallying.key_of(told), "told": telling.told(result(told)), "counted_at": timezone.now()}
+        Tally.objects.create(study=told, state=Tally.State.DONE, asked_at=timezone.now(), **counted)
+        Tally.objects.create(study=failed, state=Tally.State.FAILED, asked_at=timezone.now(), problem="it stopped")
 
     def _study(self, state: str) -> Study:
         return self.world.study(self.world.user(f"owner-of-{state}", "researcher"), state)
@@ -169,7 +180,7 @@ class Stage:
             else:
                 things = [what for what, _owner in self.world.objects(row.about)]
             found += [matrix.address(route, what) + row.query for what in things]
-        return found
+        return found + [reverse("admin:studies_study_results", args=[study.pk]) for study in self.large]
 
 
 def sit_down(page, cookies) -> None:
@@ -187,8 +198,10 @@ def previews(study: Study) -> list[str]:
     return [reverse("admin:studies_study_design", args=[study.pk]), *more]
 
 
-def test_text_that_would_run_is_text_on_every_page(browse, live_server):
+def test_text_that_would_run_is_text_on_every_page(browse, live_server, monkeypatch):
     stage = Stage()
+    # Of these a worker counts, or could not.
+    monkeypatch.setattr(tallying, "large", lambda study: study in stage.large)
     design = {**SESSION, "language": "en", "trials_per_participant": 2, "practice": 1, "gold": 0, "gold_rate": None}
     sessions = [
         # Rounds of a class assignment want many images of each class.

@@ -13,7 +13,8 @@ from django.db import connection
 
 from config.environment import storage as storage_of
 from studies import backups, roles, storage
-from studies.models import Participant, Share, Study, Trial
+from studies.models import Participant, Share, Study, Tally, Trial
+from studies.reports import tallying
 from tests.factories import answered_study, open_study
 from tests.visitor import Visitor
 
@@ -37,6 +38,8 @@ def installation():
     Participant.objects.update(background={"Who are you?": "« Zoë » \U0001f600\n\t\\", "Ä": None})
     ada = User.objects.create_user("ada", password="a password of five words")
     Share.objects.create(study=study, user=ada, may="edit")
+    tallying.count(tallying.ask(study).pk)
+    assert Tally.objects.get().told["headline"]
     default_storage.save(
         "images/.draft-of-somebody-killed", default_storage.open(next(iter(storage.names("artifacts"))))
     )

@@ -4,8 +4,11 @@ import pytest
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
+from studies.reports import tallying
 from tests import desk_pages, matrix
+from tests.factories import answered_study
 from tests.large import large_classifier, large_study
 from tests.matrix import TABLE
 from tests.staff import researcher
@@ -34,10 +37,21 @@ def counted(n: int) -> dict[str, int]:
     return found
 
 
-def test_every_page_takes_as_many_queries_on_a_study_ten_times_as_large_and_at_most_thirty():
+def test_every_page_takes_as_many_queries_on_a_study_ten_times_as_large_and_at_most_thirty(monkeypatch):
+    # Both are too large for their results to be counted at once.
+    monkeypatch.setattr(tallying, "AT_ONCE", SMALL - 1)
     small, large = counted(SMALL), counted(LARGE)
     assert {name: n for name, n in large.items() if n > MOST_QUERIES} == {}
     assert {name: (n, large[name]) for name, n in small.items() if large[name] > n} == {}
+
+
+def test_results_that_are_counted_at_once_take_as_many_queries_on_a_larger_study_and_at_most_thirty():
+    found, client = [], researcher()
+    for study in (answered_study(4, 3, 4), answered_study(40, 3, 10)):
+        with CaptureQueriesContext(connection) as taken:
+            assert "counted" in client.get(reverse("admin:studies_study_results", args=[study.pk])).context
+        found.append(len(taken))
+    assert found[1] <= found[0] <= MOST_QUERIES
 
 
 def test_every_address_that_is_a_page_is_among_them():

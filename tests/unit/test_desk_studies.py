@@ -10,7 +10,6 @@ import pytest
 from django.urls import reverse
 
 from studies import lifecycle, participation, protocols
-from studies.admin import results
 from studies.consent import DEFAULT_CONSENT
 from studies.models import Study
 from studies.protocols import Summary
@@ -277,26 +276,6 @@ def test_the_results_of_a_closed_study_have_a_headline_a_table_and_figures():
         {"text": "3", "number": True},
         {"text": "2", "number": True},
     ]
-
-
-def test_a_large_result_comes_beside_its_page_is_remembered_and_never_out_of_date(monkeypatch):
-    monkeypatch.setattr(results, "AT_ONCE", 3)
-    study, client = answered_study(), researcher()
-    protocol = protocols.get(study.protocol)
-    worked_out, summary = [], protocol.summary
-    monkeypatch.setattr(protocol, "summary", lambda *args: worked_out.append(1) or summary(*args))
-    page = client.get(at(study, "results"))
-    (part,) = lxml.html.fromstring(page.content.decode()).xpath("//*[@id='results']")
-    assert part.get("data-renew-from") == "?now=1"
-    assert not worked_out
-    first = text(client.get(at(study, "results") + "?now=1"))
-    assert "At least 2 of 3 people accept" in first
-    assert text(client.get(at(study, "results"))) == first
-    assert len(worked_out) == 1
-    # Somebody withdraws: the old result is of answers that are gone.
-    participation.withdraw(study.participants.first())
-    assert "they are being counted" in text(client.get(at(study, "results")))
-    assert "At least 2 of 3" in text(client.get(at(study, "results") + "?now=1"))
 
 
 def test_words_of_a_result_are_escaped(monkeypatch):
