@@ -12,7 +12,7 @@ from studies import lifecycle, participation
 from studies.models import ImageSet, Participant, Study, Trial
 from studies.reports import tallying, telling
 from tests.bench import made_up_study
-from tests.browser.desk import account, faults, log_in
+from tests.browser.desk import LOOKS, account, faults_in_all_looks, log_in, put_on
 from tests.factories import open_study
 from tests.workers import Workers
 
@@ -51,22 +51,12 @@ def answered(study: Study, people: int) -> None:
                 participation.leave_feedback(person, trial.pk)
 
 
-def dark(page, on: bool) -> None:
-    page.emulate_media(color_scheme="dark" if on else "light", reduced_motion="reduce")
-    page.evaluate("(on) => document.documentElement.classList.toggle('dark', on)", on)
-
-
 def looked_at(page, name: str, within: str) -> list[str]:
-    found = []
-    # Each scheme and each width once: contrast is a matter of the one, room of the other.
-    for on, width in ((False, 390), (True, 1280)):
-        page.set_viewport_size({"width": width, "height": 900})
-        dark(page, on)
-        if PICTURES:
-            file = Path(PICTURES) / f"{name}-{width}-{'dark' if on else 'light'}.png"
-            page.screenshot(path=file, full_page=True)
-        found += [f"{name}, {width} wide, {'dark' if on else 'light'}: {one}" for one in faults(page, within)]
-    return found
+    if PICTURES:
+        for width, scheme in LOOKS:
+            put_on(page, width, scheme)
+            page.screenshot(path=Path(PICTURES) / f"{name}-{width}-{scheme}.png", full_page=True)
+    return [f"{name}, {one}" for one in faults_in_all_looks(page, within)]
 
 
 def test_axe_finds_nothing_on_the_pages_of_a_study(browse):

@@ -9,7 +9,7 @@ from config.celery import app
 from studies.models import Classifier, Event, ImageSet, Import
 from studies.workbench import doorbell
 from tests.archives import packed
-from tests.browser.desk import account, faults, log_in
+from tests.browser.desk import account, faults_in_all_looks, log_in
 from tests.factories import make_image_set, make_picture
 from tests.networks import import_small
 
@@ -21,20 +21,10 @@ def working():
     return start_worker(app, pool="solo", queues=doorbell.QUEUES, perform_ping_check=False, shutdown_timeout=30)
 
 
-def looked_at(page) -> list[str]:
-    """What is wrong with a page on a phone and on a desk."""
-    found = []
-    for width in (390, 1280):
-        page.set_viewport_size({"width": width, "height": 844})
-        found += [f"{width} wide: {fault}" for fault in faults(page)]
-    return found
-
-
-# The desk asks for the scheme when a page is loaded.
-@pytest.fixture(params=["light", "dark"])
-def page(browse, request):
+@pytest.fixture
+def page(browse):
     account("ada", "researcher")
-    page = browse(bypass_csp=True, color_scheme=request.param)
+    page = browse(bypass_csp=True)
     log_in(page, "ada")
     return page
 
@@ -46,30 +36,30 @@ def test_a_zip_is_uploaded_its_report_read_the_rest_confirmed_and_worded(page):
     page.get_by_role("link", name="Add an image set").click()
     page.get_by_label("Short name").fill("things")
     page.get_by_label("A zip archive").set_input_files(archive)
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     page.get_by_role("button", name="Look at the files").click()
     expect(page.get_by_text("Waiting for a worker")).to_be_visible()
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     with working():
         # The page notices by itself: nothing is clicked or loaded here.
         expect(page.get_by_role("heading", name="Nothing is imported yet")).to_be_visible()
     expect(page.get_by_role("row", name="bell/no.txt")).to_contain_text("not an image in a format that is read")
     assert not ImageSet.objects.exists()
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     page.get_by_role("button", name="Import 6 without the refused").click()
     with working():
         expect(page.get_by_text("It is there.")).to_be_visible()
     assert ImageSet.objects.get().images.count() == 6
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
 
     page.get_by_role("link", name="Look at the images of things").click()
     page.get_by_role("link", name="Words for participants").click()
     page.get_by_label("Gloss of fish").fill("it swims")
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     page.get_by_role("button", name="Save the words").click()
     expect(page.get_by_label("Gloss of fish")).to_have_value("it swims")
     page.goto(reverse("admin:studies_imageset_example", args=[ImageSet.objects.get().pk, 1]))
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     page.goto(reverse("admin:studies_imageset_history", args=[ImageSet.objects.get().pk]))
     expect(page.get_by_role("rowheader")).to_have_text(
         [
@@ -79,7 +69,7 @@ def test_a_zip_is_uploaded_its_report_read_the_rest_confirmed_and_worded(page):
             "Import asked for",
         ]
     )
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     page.goto(reverse("admin:studies_import_changelist"))
     expect(page.get_by_role("link", name="things")).to_be_visible()
     assert set(Event.objects.values_list("who", flat=True)) == {"ada", "worker"}
@@ -89,15 +79,15 @@ def test_a_classifier_is_looked_at_and_its_mistakes_are_shown(page, tmp_path):
     import_small("net", make_image_set("things").name, tmp_path)
     page.goto(reverse("admin:studies_classifier_change", args=[Classifier.objects.get().pk]))
     page.get_by_role("link", name="Look at it").click()
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     page.get_by_role("button", name="Look at it").click()
     with working():
         expect(page.get_by_role("heading", name="Mistakes, the surest first")).to_be_visible()
     assert page.locator(".desk-mistakes figure").count() == Classifier.objects.get().check_up.mistakes.count() > 0
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     page.locator(".desk-matrix a").first.click()
     expect(page.get_by_text("All mistakes")).to_be_visible()
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
 
 
 def test_a_classifiers_form_has_no_faults_and_says_its_mistakes_in_place(page):
@@ -106,5 +96,5 @@ def test_a_classifiers_form_has_no_faults_and_says_its_mistakes_in_place(page):
     page.get_by_label("Short name").fill("net")
     page.get_by_role("button", name="Import it").click()
     expect(page.get_by_text("Name a network of torchvision, or choose a module")).to_be_visible()
-    assert looked_at(page) == []
+    assert faults_in_all_looks(page) == []
     assert not Import.objects.exists()
