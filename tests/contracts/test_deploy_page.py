@@ -55,9 +55,10 @@ def test_the_settings_and_commands_that_it_names_are_there():
     listed = (ROOT / "docs/reference/settings.md").read_text()
     assert named
     assert [name for name in named if f"| `{name}` |" not in listed] == []
-    listing = re.search(r"^1\. `migrate`\n(?:\d\. .*\n)+", PAGE, re.MULTILINE)[0]
-    commands = re.findall(r"`(\w+)", listing) + re.findall(r"manage\.py (\w+)", UNITS["quorum-backup.service"])
-    assert "backup" in commands
+    restoring = (ROOT / "docs/how-to/back-up-and-restore.md").read_text()
+    commands = re.findall(r"^quorum (\w+)", PAGE + restoring, re.MULTILINE)
+    commands += re.findall(r"manage\.py (\w+)", UNITS["quorum-backup.service"])
+    assert {"backup", "migrate", "restore"} <= set(commands)
     assert set(commands) <= set(get_commands())
 
 
