@@ -1,8 +1,9 @@
 """Thousands of hostile inputs: no error of the server's own, nothing stored, each within two seconds and 300 MB.
 
-Forms, tokens, headers, the desk, images, archives, checkpoints, designs and CSV files: every one that was made by hand
-(tests/hostile), and as many more as are asked for, always the same from the same seed.  Prints one JSON line; ends with
-status 1 and says which input it was where one did harm.  Memory is the peak of this process above what it had before.
+Forms, tokens, headers, recruiters' queries, the desk, images, archives, checkpoints, designs and CSV files: every one
+that was made by hand (tests/hostile), and as many more as are asked for, always the same from the same seed.  Prints
+one JSON line; ends with status 1 and says which input it was where one did harm.  Memory is the peak of this process
+above what it had before.
 
     .venv/bin/python -m benchmarks.hostile --generated 5000
     .venv/bin/python -m benchmarks.hostile --generated 5000 --database postgresql://…/an_empty_database
@@ -33,6 +34,7 @@ def main() -> None:
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="quorum-hostile-"))
     os.environ |= {"DATA_DIR": str(folder), "DATABASE_URL": given.database, "SECRET_KEY": "hostile" * 8}
+    os.environ |= {"RECRUIT_KEY": "recruited" * 8}
     os.environ |= {"ALLOWED_HOSTS": "testserver", "DJANGO_SETTINGS_MODULE": "config.settings"}
     try:
         run(given, folder)

@@ -1,7 +1,7 @@
 """Inputs that nobody means well by, and what must be true of each: no error of the server's own, nothing stored.
 
-`pages`, `files`, `checkpoints` and `texts` have some that were made by hand, each for a reason, and generators of any
-number more, from a seed.  `tests/properties/test_hostile_inputs.py` tries a few of them each time,
+`pages`, `recruiting`, `files`, `checkpoints` and `texts` have some that were made by hand, each for a reason, and
+generators of any number more, from a seed.  `tests/properties/test_hostile_inputs.py` tries a few of them each time,
 `python -m benchmarks.hostile` thousands, and tells how long each took and how much memory.
 """
 
@@ -29,6 +29,7 @@ from studies.errors import StudyError
 from studies.models import Study, Trial
 from studies.protocols import DesignError
 from tests.factories import open_study
+from tests.recruited import COMES, comes, recruits
 from tests.staff import researcher
 from tests.visitor import Visitor
 
@@ -37,7 +38,9 @@ REFUSALS = (StudyError, DesignError, ImageError, AnswersError, CommandError)
 
 @dataclass
 class World:
-    """An installation with an open study, somebody who is at a trial of it, and a researcher at the desk."""
+    """An installation with an open study, somebody who is at a trial of it, and a researcher at the desk; and with a
+    study for each recruiter, before which somebody stands who came well and has not agreed yet.
+    """
 
     folder: Path
     study: Study = field(default_factory=lambda: open_study(3, 2))
@@ -53,6 +56,8 @@ class World:
         self.taking = self.visitor.path
         self.newcomer = Visitor(self.study)
         self.joining, self.join_form = self.newcomer.path, self.newcomer.form()
+        self.recruited = {key: recruits(open_study(1, 1, slug=key), key) for key in COMES}
+        self.recruited_forms = {key: comes(one, COMES[key]()).form() for key, one in self.recruited.items()}
         self.desk = researcher()
         self.desk.raise_request_exception = False
         self.public.get(self.taking)
@@ -120,25 +125,26 @@ def attempt(world: World, hostile: Hostile) -> Verdict:
 
 def made() -> Iterator[Hostile]:
     """Every input that was made by hand."""
-    from . import checkpoints, files, pages, texts
+    from . import checkpoints, files, pages, recruiting, texts
 
-    for module in (pages, files, checkpoints, texts):
+    for module in (pages, recruiting, files, checkpoints, texts):
         yield from module.made()
 
 
 def generated(kind: str, n: int, seed: int = 0) -> Iterator[Hostile]:
     """`n` inputs of a kind, always the same from the same seed."""
-    from . import checkpoints, files, pages, texts
+    from . import checkpoints, files, pages, recruiting, texts
 
-    make = {**pages.GENERATORS, **files.GENERATORS, **checkpoints.GENERATORS, **texts.GENERATORS}[kind]
+    every = (pages, recruiting, files, checkpoints, texts)
+    make = {name: one for module in every for name, one in module.GENERATORS.items()}[kind]
     for number in range(n):
         yield Hostile(kind, f"{kind} {seed}/{number}", make(Random(f"{kind} {seed} {number}")))
 
 
 def kinds() -> list[str]:
-    from . import checkpoints, files, pages, texts
+    from . import checkpoints, files, pages, recruiting, texts
 
-    return [*pages.GENERATORS, *files.GENERATORS, *checkpoints.GENERATORS, *texts.GENERATORS]
+    return [name for module in (pages, recruiting, files, checkpoints, texts) for name in module.GENERATORS]
 
 
 # --- spoiling ---------------------------------------------------------------------------------------------------------

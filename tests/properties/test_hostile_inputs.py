@@ -4,8 +4,10 @@
 """
 
 import pytest
+from django.http import HttpResponse, HttpResponseRedirect
 
 from tests import hostile
+from tests.hostile.recruiting import Led, harmless
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -45,3 +47,13 @@ def test_the_test_above_would_notice_what_is_stored_or_fails(world):
     assert "stored: Condition" in said["leave"].problem
     assert "raised ZeroDivisionError" in said["fail"].problem
     assert "stored: " in said["answer"].problem
+
+
+def test_a_page_that_leads_elsewhere_or_gives_back_what_was_sent_is_noticed():
+    assert harmless(HttpResponse('<a href="/s/x/">Again</a><form method="post"></form>')).status_code == 200
+    bad = [HttpResponseRedirect("https://evil.example/"), HttpResponseRedirect("//evil.example/")]
+    bad += [HttpResponse(f'<form action="{at}">') for at in ("https://elsewhere.example", "//elsewhere.example", "a:b")]
+    bad += [HttpResponse("<p><script>alert(1)</script>"), HttpResponse(headers={"X": "https://evil.example"})]
+    for response in bad:
+        with pytest.raises(Led):
+            harmless(response)
