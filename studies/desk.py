@@ -23,6 +23,9 @@ from studies import second_factor
 #: Where somebody may go who has to set up a second factor first.
 ENROLLING = ("second_factor", "logout", "password_change", "password_change_done", "jsi18n")
 
+#: Characters of one value in an address of the desk, far more than anybody types into a search.
+LONGEST_ASKED = 2000
+
 
 class LoginForm(AuthenticationForm):
     """Name, password, and for whoever has turned it on a code; whether somebody has is told after the password only."""
@@ -77,9 +80,13 @@ class Desk(UnfoldAdminSite):
         inner = super().admin_view(view, cacheable)
 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            # PostgreSQL has no text with a zero byte: lists would fail that are filtered by one.
-            if any("\0" in text for name, values in request.GET.lists() for text in (name, *values)):
+            # What lists would fail at that are filtered by it: PostgreSQL has no text with a zero byte, and SQLite
+            # compares with none that is very long.
+            asked = [text for name, values in request.GET.lists() for text in (name, *values)]
+            if any("\0" in text for text in asked):
                 raise BadRequest("a zero byte in the address")
+            if any(len(text) > LONGEST_ASKED for text in asked):
+                raise BadRequest("an address that is too long")
             if self.must_enrol(request) and request.resolver_match.url_name not in ENROLLING:
                 return redirect(f"{self.name}:second_factor")
             return inner(request, *args, **kwargs)

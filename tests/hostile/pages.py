@@ -156,6 +156,9 @@ DESK: dict[str, Send] = {
     "a filter with a zero byte": lambda world: world.desk.get(
         reverse("admin:studies_import_changelist"), {"state__exact": "a\0b"}
     ),
+    "a search of sixty thousand characters": lambda world: world.desk.get(
+        reverse("admin:studies_imageset_changelist"), {"q": "x" * 60_000}
+    ),
     "a search with a zero byte": lambda world: world.desk.get(reverse("admin:studies_study_changelist"), {"q": "a\0b"}),
     "choices to complete with a zero byte": lambda world: world.desk.get(
         "/admin/autocomplete/?app_label=studies&model_name=share&field_name=study&term=a%00b"

@@ -305,3 +305,8 @@ def test_a_closed_study_can_be_downloaded_whole():
 @pytest.mark.parametrize("query", ["q=a%00b", "state__exact=a%00b", "owner__id__exact=%00", "%00=1"])
 def test_a_zero_byte_in_an_address_is_refused_before_a_database_that_has_none_is_asked(query):
     assert researcher().get(f"{reverse('admin:studies_study_changelist')}?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(("longest", "status"), [(2000, 200), (2001, 400), (60_000, 400)])
+def test_a_search_longer_than_anybody_types_is_refused_before_a_database_fails_at_it(longest, status):
+    assert researcher().get(reverse("admin:studies_study_changelist"), {"q": "x" * longest}).status_code == status
