@@ -227,7 +227,7 @@ def test_a_posting_is_stopped_and_one_of_another_study_is_not_found(turk):
     page = client.post(here, {"stop": "1"}, follow=True)
     assert said(page) == ["It is offered to nobody else. Whoever is at it may finish."]
     other = recruits(open_study(1, 1), "mturk")
-    for asked, status in ((HIT, 404), ("", 404), ("\x00", 400), ("x" * 5000, 404)):
+    for asked, status in ((HIT, 404), ("", 404), ("\x00", 400), ("x" * 2000, 404), ("x" * 5000, 400)):
         assert client.get(at(other, "posting"), {"posting": asked}).status_code == status
 
 
