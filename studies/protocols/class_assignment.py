@@ -12,22 +12,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from django import forms
 
-from . import checking, comparing
+from . import assignment_results, checking, comparing
+from .assignment_results import CHANCE, TOO_FAST, TOO_SLOW
 from .base import Choice, DesignForm, Protocol, StimulusSpec
 from .expected import Expected, Known
 from .explained import PAPER, AsInPaper, Setting
 from .fields import NameListField, SomeOfField
 from .groups import CONDITIONS, IMAGES, LETTERS, WORDS, groups_shown, select, shuffled, smallest_pool, words_for
 from .registered import LATE, Registered, contrast
-from .results import Summary, Table, percent, span
+from .results import Summary, Table, percent
 from .rounds import CLASSES, clear_rounds, confusion_of, draw_rounds, hold_out
 from .selecting import TITLES, WAYS, SelectionForm
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CHANCE = 1 / CLASSES
-TOO_FAST, TOO_SLOW = "too fast", "too slow"
 
 
 class ClassAssignmentForm(SelectionForm, DesignForm):
@@ -281,7 +279,7 @@ class ClassAssignment(Protocol):
         measures: dict[str, Any] = {"chance": CHANCE, "conditions": {}, "contrasts": []}
         if answers.empty:
             return Summary("No answer counts yet.", measures)
-        said = _marked_right(stimuli, answers)
+        said = assignment_results.marked_right(stimuli, answers)
         found = comparing.shares(said, "right", "round", design["conditions"])
         measures["conditions"] = found
         if contrasts := [Contrast(c["name"], c["weights"], c["null"]) for c in _contrasts(found)]:
@@ -306,7 +304,7 @@ class ClassAssignment(Protocol):
             comparing.people_figure(said, "right"),
         ]
         warnings = [w for name, one in within.items() for w in comparing.strata_warnings(one, "classes", name)]
-        return Summary(_headline(found), measures, tables, figures, warnings)
+        return Summary(assignment_results.headline(found), measures, tables, figures, warnings)
 
     def before_exclusions(
         self,
@@ -315,20 +313,7 @@ class ClassAssignment(Protocol):
         answers: "pd.DataFrame",
         excluded: "pd.DataFrame",
     ) -> tuple[dict[str, Any], list[Table]]:
-        import pandas as pd
-
-        outside = excluded[excluded["exclusion"].isin([TOO_FAST, TOO_SLOW])]
-        said = _marked_right(stimuli, pd.concat([answers.assign(exclusion=""), outside]))
-        found = {}
-        for key in design["conditions"]:
-            arm = said[said["condition"] == key]
-            within = arm[arm["exclusion"] == ""]
-            found[key] = {
-                "before": {"answers": len(arm), "right": _mean(arm["right"])},
-                "after": {"answers": len(within), "right": _mean(within["right"])},
-                **{why.replace(" ", "_"): int((arm["exclusion"] == why).sum()) for why in (TOO_FAST, TOO_SLOW)},
-            }
-        return {"window": found}, [_window_table(design, found)]
+        return assignment_results.window(design, stimuli, answers, excluded)
 
 
 def _checks(design: Mapping[str, Any], bench: Any, images: Any, targets: Sequence[Any]) -> Iterator[StimulusSpec]:
@@ -364,14 +349,6 @@ def _checks(design: Mapping[str, Any], bench: Any, images: Any, targets: Sequenc
 # --- what came of it --------------------------------------------------------------------------------------------------
 
 
-def _marked_right(stimuli: "pd.DataFrame", answers: "pd.DataFrame") -> "pd.DataFrame":
-    """The answers with their round, and 1 where the right class was chosen, else 0."""
-    places = (classes.index(label) for classes, label in zip(stimuli["classes"], stimuli["label"], strict=True))
-    keys = stimuli[["stimulus", "round", "label"]].assign(letter=[LETTERS[place] for place in places])
-    said = answers.merge(keys, on="stimulus", how="left", validate="many_to_one")
-    return said.assign(right=(said["answer"].astype(str) == said["letter"]).astype(int))
-
-
 #: Compared within classes too: the contrasts of two conditions that differ in their criticisms alone.
 SIMPSON = {f"{TITLES[way]}: with criticisms against without": way for way in WAYS}
 
@@ -393,29 +370,3 @@ def _pair(contrast: Mapping[str, Any]) -> tuple[str, str]:
     """The conditions it compares, the one taken away first."""
     first, second = sorted(contrast["weights"], key=lambda key: contrast["weights"][key])
     return first, second
-
-
-def _headline(shares: Mapping[str, Mapping[str, Any]]) -> str:
-    best = max(shares, key=lambda key: shares[key]["estimate"])
-    said = f"People choose the right class most often, in {percent(shares[best]['estimate'])} of trials, with "
-    said += f"“{WORDS[best]}” ({span(shares[best])})"
-    for key in shares:
-        if key != best and CONDITIONS[key][0] not in WAYS:
-            said += f"; with random images in {percent(shares[key]['estimate'])}"
-    return f"{said}. Chance is {percent(CHANCE)}."
-
-
-def _mean(values: "pd.Series") -> float | None:
-    return float(values.mean()) if len(values) else None
-
-
-def _window_table(design: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows = []
-    for key, one in found.items():
-        before, after = one["before"], one["after"]
-        cells = [before["answers"], percent(before["right"]), one["too_fast"], one["too_slow"]]
-        rows.append([WORDS[key], *cells, after["answers"], percent(after["right"])])
-    columns = ["", "answers before", "right", TOO_FAST, TOO_SLOW, "answers after", "right"]
-    window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server’s clock"
-    note = f"The window is {window}. Answers outside it are kept and do not count; somebody else was asked instead."
-    return Table("Answers before and after the window", columns, rows, note)

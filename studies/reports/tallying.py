@@ -126,12 +126,7 @@ def count(tally_id: int) -> None:
 
 def sweep() -> None:
     """Ring again for tallies that nobody is at."""
-    running = Tally.objects.filter(state=State.RUNNING)
-    leases.left_behind(running).update(state=State.FAILED, problem=leases.ENDED_WORKERS)
-    waiting = list(running.filter(leases.free()).values_list("pk", flat=True))
-    if waiting and doorbell.waiting(doorbell.DEFAULT) == 0:
-        for pk in waiting:
-            doorbell.ring_for_tally(pk)
+    leases.sweep(Tally.objects.filter(state=State.RUNNING), doorbell.DEFAULT, doorbell.ring_for_tally)
 
 
 def _count(tally: Tally) -> dict[str, Any]:

@@ -71,12 +71,7 @@ def look(check_id: int) -> None:
 
 def sweep() -> None:
     """Ring again for checks that nobody is at."""
-    running = Check.objects.filter(state=State.RUNNING)
-    leases.left_behind(running).update(state=State.FAILED, problem=leases.ENDED_WORKERS)
-    waiting = list(running.filter(leases.free()).values_list("pk", flat=True))
-    if waiting and doorbell.waiting(doorbell.NETWORKS) == 0:
-        for pk in waiting:
-            doorbell.ring_for_check(pk)
+    leases.sweep(Check.objects.filter(state=State.RUNNING), doorbell.NETWORKS, doorbell.ring_for_check)
 
 
 # --- predictions ------------------------------------------------------------------------------------------------------

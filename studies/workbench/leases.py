@@ -7,12 +7,15 @@ model has `worker`, `leased_until`, `attempts` and `problem`.  Artifacts are tak
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+
+from . import doorbell
 
 LEASE = timedelta(seconds=settings.WORK_LEASE)
 MAX_ATTEMPTS = 3
@@ -41,3 +44,12 @@ def claim(rows: QuerySet) -> Any:
 def left_behind(rows: QuerySet) -> QuerySet:
     """Those of the rows that nobody is at, though they ended so many workers already."""
     return rows.filter(free(), attempts__gte=MAX_ATTEMPTS)
+
+
+def sweep(running: QuerySet, queue: str, ring: Callable[[int], object]) -> None:
+    """Ring again for those of these rows that nobody is at; the ones left behind have failed."""
+    left_behind(running).update(state=running.model.State.FAILED, problem=ENDED_WORKERS)
+    waiting = list(running.filter(free()).values_list("pk", flat=True))
+    if waiting and doorbell.waiting(queue) == 0:
+        for pk in waiting:
+            ring(pk)

@@ -1,0 +1,69 @@
+"""What came of a class assignment: answers marked, in a sentence, and before and after the window of time."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .groups import CONDITIONS, LETTERS, WORDS
+from .results import Table, percent, span
+from .rounds import CLASSES
+from .selecting import WAYS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHANCE = 1 / CLASSES
+TOO_FAST, TOO_SLOW = "too fast", "too slow"
+
+
+def marked_right(stimuli: "pd.DataFrame", answers: "pd.DataFrame") -> "pd.DataFrame":
+    """The answers with their round, and 1 where the right class was chosen, else 0."""
+    places = (classes.index(label) for classes, label in zip(stimuli["classes"], stimuli["label"], strict=True))
+    keys = stimuli[["stimulus", "round", "label"]].assign(letter=[LETTERS[place] for place in places])
+    said = answers.merge(keys, on="stimulus", how="left", validate="many_to_one")
+    return said.assign(right=(said["answer"].astype(str) == said["letter"]).astype(int))
+
+
+def headline(shares: Mapping[str, Mapping[str, Any]]) -> str:
+    best = max(shares, key=lambda key: shares[key]["estimate"])
+    said = f"People choose the right class most often, in {percent(shares[best]['estimate'])} of trials, with "
+    said += f"“{WORDS[best]}” ({span(shares[best])})"
+    for key in shares:
+        if key != best and CONDITIONS[key][0] not in WAYS:
+            said += f"; with random images in {percent(shares[key]['estimate'])}"
+    return f"{said}. Chance is {percent(CHANCE)}."
+
+
+def window(
+    design: Mapping[str, Any], stimuli: "pd.DataFrame", answers: "pd.DataFrame", excluded: "pd.DataFrame"
+) -> tuple[dict[str, Any], list[Table]]:
+    """Right answers by condition before and after those outside the window were left out."""
+    import pandas as pd
+
+    outside = excluded[excluded["exclusion"].isin([TOO_FAST, TOO_SLOW])]
+    said = marked_right(stimuli, pd.concat([answers.assign(exclusion=""), outside]))
+    found = {}
+    for key in design["conditions"]:
+        arm = said[said["condition"] == key]
+        within = arm[arm["exclusion"] == ""]
+        found[key] = {
+            "before": {"answers": len(arm), "right": _mean(arm["right"])},
+            "after": {"answers": len(within), "right": _mean(within["right"])},
+            **{why.replace(" ", "_"): int((arm["exclusion"] == why).sum()) for why in (TOO_FAST, TOO_SLOW)},
+        }
+    return {"window": found}, [_window_table(design, found)]
+
+
+def _mean(values: "pd.Series") -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _window_table(design: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = []
+    for key, one in found.items():
+        before, after = one["before"], one["after"]
+        cells = [before["answers"], percent(before["right"]), one["too_fast"], one["too_slow"]]
+        rows.append([WORDS[key], *cells, after["answers"], percent(after["right"])])
+    columns = ["", "answers before", "right", TOO_FAST, TOO_SLOW, "answers after", "right"]
+    window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server’s clock"
+    note = f"The window is {window}. Answers outside it are kept and do not count; somebody else was asked instead."
+    return Table("Answers before and after the window", columns, rows, note)
