@@ -4,11 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 TEST_PROCESSES ?= 3
 export PORT ?= 8000
-export SITE_URL ?= http://127.0.0.1:$(PORT)
+SUPPORTED := (3, 11) <= sys.version_info < (3, 14)
 
-.PHONY: demo serve worker test docs audit clean
+# An environment of a Python that Quorum does not run on, or that is gone, is made again.
+ifneq ($(wildcard $(VENV)),)
+ifneq ($(shell $(BIN)/python -c "import sys; print($(SUPPORTED))" 2>/dev/null),True)
+$(shell rm -rf $(VENV))
+endif
+endif
+
+.PHONY: demo serve worker test mutants docs audit clean
 
 $(BIN)/python:
+	@$(PYTHON) -c "import sys; $(SUPPORTED) or sys.exit('Quorum needs Python 3.11 to 3.13; $(PYTHON) is %d.%d. Name another one: make $(MAKECMDGOALS) PYTHON=python3.11' % sys.version_info[:2])"
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.requirements: requirements.txt | $(BIN)/python
@@ -19,23 +27,30 @@ $(VENV)/.requirements-dev: requirements-dev.txt $(VENV)/.requirements
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
 
-demo: $(VENV)/.requirements  ## A ready study on drawn pictures, served on this machine
-	$(BIN)/python manage.py demo
-	$(BIN)/honcho start
+# `quorum` is manage.py, from any folder.
+$(BIN)/quorum: manage.py Makefile | $(BIN)/python
+	@printf '#!/bin/sh\nexec "%s/python" "%s/manage.py" "$$@"\n' "$(abspath $(BIN))" "$(CURDIR)" > $@
+	@chmod +x $@
 
-serve: $(VENV)/.requirements  ## The web server and one worker
-	$(BIN)/honcho start
+demo: $(VENV)/.requirements $(BIN)/quorum  ## A ready study on drawn pictures, served on this machine
+	@$(BIN)/python manage.py demo --serve
+
+serve: $(VENV)/.requirements $(BIN)/quorum  ## The web server and one worker
+	@$(BIN)/python manage.py serve
 
 worker: $(VENV)/.requirements  ## One worker
 	$(BIN)/honcho start worker
 
-test: $(VENV)/.requirements-dev  ## Linters, types, layers and every test that can run here
+test: $(VENV)/.requirements-dev $(BIN)/quorum  ## Linters, types, layers and every test that can run here
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist worksteal
+
+mutants: $(VENV)/.requirements-dev  ## Whether the tests notice small faults: a sample of mutants by area, in under an hour
+	$(BIN)/python -m benchmarks.mutants $(MUTANTS)
 
 docs: $(VENV)/.requirements-dev  ## These pages as a site in build/docs; a link that leads nowhere is an error
 	$(BIN)/mkdocs build --strict

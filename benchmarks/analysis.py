@@ -13,8 +13,8 @@ import tracemalloc
 
 import numpy as np
 
-from studies.analysis.report import reanalysis
-from studies.analysis.tables import Answers
+from studies.analysis.answers import Answers
+from studies.analysis.reanalysis import reanalysis
 
 PARTICIPANTS = 2000
 LIMITS = {1_000_000: 80, 10_000_000: 15}

@@ -24,9 +24,10 @@ from django.core.management import call_command  # noqa: E402
 from django.urls import reverse  # noqa: E402
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
-from studies import lifecycle, storage  # noqa: E402
+from studies import lifecycle  # noqa: E402
+from studies.lib import storage  # noqa: E402
 from studies.models import Study, Trial  # noqa: E402
-from tests import reachable  # noqa: E402
+from tests import requirements  # noqa: E402
 from tests.browser.conftest import FLAGS, Production  # noqa: E402
 from tests.factories import make_picture, make_study  # noqa: E402
 
@@ -71,7 +72,7 @@ def server() -> Iterator[str]:
 def participant(study: Study, address: str) -> Iterator[Page]:
     """A browser at the first trial of the study."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=reachable.chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=requirements.chromium(), args=FLAGS)
         page = browser.new_page(base_url=address)
         page.add_init_script(WATCH)
         page.goto(reverse("studies:join", args=[study.link]))

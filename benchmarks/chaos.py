@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from random import Random
 
-from tests.services.workforce import ROOT, Workforce
+from tests.services.celery_workers import ROOT, Workforce
 
 PROGRAM = ("-m", "tests.services.preparing")
 DEADLY = "fish/marked.png: its computation ended its worker"

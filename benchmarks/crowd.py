@@ -30,8 +30,8 @@ from benchmarks.trial_cycle import open_study
 from tests.services.cluster import Cluster
 from tests.services.conftest import installed
 from tests.services.counting import harm, tally
+from tests.services.crowd_over_http import Throng
 from tests.services.serving import Server
-from tests.services.throng import Throng
 
 #: PostgreSQL as nobody should run it: commits are written down ten seconds later.
 FORGETFUL = ("synchronous_commit = off", "wal_writer_delay = 10s")

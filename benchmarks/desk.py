@@ -27,10 +27,10 @@ from django.db import connection, reset_queries  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
-from studies import warming  # noqa: E402
+from studies.operations import preloading  # noqa: E402
 from tests import desk_pages  # noqa: E402
-from tests.large import large_classifier, large_study  # noqa: E402
-from tests.staff import researcher  # noqa: E402
+from tests.large_study import large_classifier, large_study  # noqa: E402
+from tests.logged_in_users import researcher  # noqa: E402
 
 #: The goal for each page.
 MOST_MS, MOST_QUERIES = 500, 30
@@ -62,7 +62,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     study, client = large_study(given.stimuli, given.panel, large_classifier(given.stimuli)), researcher()
     start = time.perf_counter()
-    warming.load()
+    preloading.load()
     libraries = time.perf_counter() - start
     connection.force_debug_cursor = True
     found, turns = {}, {}

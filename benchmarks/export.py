@@ -30,8 +30,8 @@ def make(answers: int) -> None:
     from django.db import connection
 
     from studies import lifecycle
+    from studies.lib.canonical_json import digest
     from studies.models import Condition, Participant, Slot, Stimulus, Study, Trial
-    from studies.workbench.recipes import digest
 
     call_command("migrate", verbosity=0)
     connection.cursor().execute("PRAGMA synchronous = OFF")
@@ -106,8 +106,8 @@ def make(answers: int) -> None:
 
 
 def export(folder: Path) -> dict[str, float]:
+    from studies.export.export import write
     from studies.models import Study
-    from studies.reports.export import write
 
     start = time.perf_counter()
     write(Study.objects.get(slug="million"), folder)

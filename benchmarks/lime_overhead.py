@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks.lime_sides import captum, ours, package
 from benchmarks.measure import MEAN, STD, alternating, arguments, photograph, tell
-from explainers.classifiers import Classifier
+from explainers.classifiers import ImageClassifier
 from explainers.lime import Lime
 from explainers.superpixels import Segmenter
 
@@ -30,7 +30,7 @@ class Stub(nn.Module):
 def main() -> None:
     given = arguments(__doc__, rounds=5, samples=1000)
     torch.manual_seed(0)
-    classifier, picture = Classifier(Stub(), mean=MEAN, std=STD), photograph()
+    classifier, picture = ImageClassifier(Stub(), mean=MEAN, std=STD), photograph()
     segmenter = Segmenter(cache={})
     (segments,) = segmenter.segment([picture], Lime().superpixels)
     sides = {

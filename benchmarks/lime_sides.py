@@ -11,14 +11,14 @@ from lime.lime_image import LimeImageExplainer
 from sklearn.linear_model import LinearRegression
 from torch import Tensor
 
-from explainers.classifiers import Classifier
+from explainers.classifiers import ImageClassifier
 from explainers.images import to_tensor
 from explainers.lime import Lime
 from explainers.superpixels import Segmenter
 
 
 def ours(
-    classifier: Classifier, picture: np.ndarray, samples: int, precision: str, segmenter: Segmenter | None
+    classifier: ImageClassifier, picture: np.ndarray, samples: int, precision: str, segmenter: Segmenter | None
 ) -> Callable[[], object]:
     method = Lime(n_samples=samples, precision=precision)
     images, labels = to_tensor([picture]), torch.tensor([3])
@@ -26,7 +26,7 @@ def ours(
 
 
 def package(
-    classifier: Classifier, picture: np.ndarray, samples: int, segments: np.ndarray | None
+    classifier: ImageClassifier, picture: np.ndarray, samples: int, segments: np.ndarray | None
 ) -> Callable[[], object]:
     """The `lime` package with K-Lasso and least squares, as ours."""
 
@@ -53,7 +53,9 @@ def package(
     return run
 
 
-def captum(classifier: Classifier, picture: np.ndarray, samples: int, segments: np.ndarray) -> Callable[[], object]:
+def captum(
+    classifier: ImageClassifier, picture: np.ndarray, samples: int, segments: np.ndarray
+) -> Callable[[], object]:
     def score(images: Tensor) -> Tensor:
         return classifier(images).softmax(1)[:, 3]
 

@@ -14,7 +14,7 @@ import torch
 from skimage import data
 from torchvision import models
 
-from explainers.classifiers import Classifier
+from explainers.classifiers import ImageClassifier
 
 STAT, CPUINFO = Path("/proc/stat"), Path("/proc/cpuinfo")
 _clock = time.perf_counter
@@ -42,9 +42,9 @@ def photograph() -> np.ndarray:
     return np.ascontiguousarray(data.astronaut()[0:448:2, 60:508:2])
 
 
-def resnet18() -> Classifier:
+def resnet18() -> ImageClassifier:
     torch.manual_seed(0)
-    return Classifier(models.resnet18(), mean=MEAN, std=STD)
+    return ImageClassifier(models.resnet18(), mean=MEAN, std=STD)
 
 
 def has_amx() -> bool | None:

@@ -30,8 +30,8 @@ def set_up(n: int) -> None:
     from django.core.management import call_command
 
     from studies import lifecycle
+    from studies.lib.canonical_json import digest
     from studies.models import Classifier, Image, ImageClass, ImageSet
-    from studies.workbench.recipes import digest
 
     call_command("migrate", verbosity=0)
     call_command("flush", interactive=False, verbosity=0)
@@ -95,23 +95,23 @@ def measure(n: int) -> dict:
     django.setup()
     from django.db import connection
 
-    from studies import workbench
+    from studies import preparation
+    from studies.jobs import queue
     from studies.models import Study
-    from studies.workbench import doorbell
 
-    doorbell._send = lambda task, argument, queue: True
+    queue.send = lambda task, argument, name: True
     if connection.vendor == "sqlite":
         # What grows must not hide behind SQLite's page cache, which takes 16 MB once there is so much to read.
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA cache_size = -1000")
     set_up(n)
     study = Study.objects.get()
-    workbench.request(study)
+    preparation.enqueue_preparation(study)
     before = memory()
     seconds = {}
     for stage in ("plan", "plan_pictures", "replay"):
         started = time.perf_counter()
-        workbench.replay(study.pk)
+        preparation.resume_preparation(study.pk)
         seconds[stage] = time.perf_counter() - started
         reached = memory()
         if stage != "replay":

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from studies.catalog.importing import image_folders
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -50,11 +52,13 @@ def measure(folder: Path, given: argparse.Namespace) -> dict:
     from torchvision import models
 
     from benchmarks.measure import MEAN, STD, photograph
-    from explainers import base, images
-    from studies import catalogue, storage
+    from explainers import base, computations, images
+    from explainers.computations import inputs
+    from studies.catalog import classifiers
+    from studies.lib import storage
     from studies.models import Artifact
     from studies.models import Image as Photograph
-    from studies.workbench import Bench, kinds, sources
+    from studies.preparation import Bench
 
     torch.set_num_threads(given.threads)
     call_command("migrate", verbosity=0)
@@ -64,20 +68,20 @@ def measure(folder: Path, given: argparse.Namespace) -> dict:
         file = io.BytesIO()
         Image.fromarray(photograph()).resize((500, 375)).rotate(n / 4).save(file, format="JPEG", quality=90)
         (place / f"{n:05}.jpg").write_bytes(file.getvalue())
-    catalogue.import_images("things", folder / "photographs")
+    image_folders.import_images("things", folder / "photographs")
     torch.manual_seed(0)
     save_file(models.resnet18().state_dict(), folder / "resnet18.safetensors")
     module = folder / "network.py"
     module.write_text("from torchvision.models import resnet18\n")
     preprocessing = {"resize": 256, "crop": 224, "mean": list(MEAN), "std": list(STD)}
-    row = catalogue.import_classifier(
+    row = classifiers.import_classifier(
         "net",
         image_set="things",
         module=f"{module}:resnet18",
         checkpoint=folder / "resnet18.safetensors",
         preprocessing=preprocessing,
     )
-    network = sources.classifier(row.digest)
+    network = inputs.classifier(row.digest)
     device, bench = network.mean.device, Bench()
     everything = list(bench.images("net"))
     files = dict(Photograph.objects.values_list("sha256", "file"))
@@ -88,7 +92,7 @@ def measure(folder: Path, given: argparse.Namespace) -> dict:
     questions = [(picture, picture.image.label) for picture in pictures]
 
     def photographs(kind: str, number: int) -> Iterator[list[np.ndarray]]:
-        size = kinds.get(kind).batch
+        size = computations.get(kind).batch
         for start in range(0, number, size):
             some = everything[start : min(start + size, number)]
             yield [images.load(storage.read(files[one.sha256]), resize=256, crop=224) for one in some]
@@ -103,7 +107,7 @@ def measure(folder: Path, given: argparse.Namespace) -> dict:
             ifgsm.attack(network, images.to_tensor(batch).to(device), labels)
 
     def bare_explanations() -> None:
-        size = kinds.get("explanation").batch
+        size = computations.get("explanation").batch
         for start in range(0, len(questions), size):
             some = questions[start : start + size]
             batch = images.to_tensor([images.load(storage.read(picture.file)) for picture, _ in some]).to(device)

@@ -32,13 +32,13 @@ from pathlib import Path
 from random import Random
 
 from tests.services.broker import Broker
+from tests.services.celery_workers import Workforce
 from tests.services.conftest import ROOT, Installation, installed
 from tests.services.counting import harm, tally
+from tests.services.crowd_over_http import Habits, Throng
+from tests.services.http_participants import Ledger
+from tests.services.memory_usage import Scales
 from tests.services.serving import Server
-from tests.services.throng import Habits, Throng
-from tests.services.walking import Ledger
-from tests.services.weighing import Scales
-from tests.services.workforce import Workforce
 
 PREPARING = ("-m", "tests.services.preparing")
 HABITS = Habits(two_tabs=0.1, double=0.03, reload=0.03, leaving=0.01, hanging_up=0.02)
@@ -150,7 +150,7 @@ def run(given: argparse.Namespace) -> dict:
         finished(installation, *PREPARING, *making)
         finished(installation, "manage.py", "prepare", "study")
         expected = json.loads(finished(installation, *PREPARING, "fingerprint"))
-        application = "tests.services.harmed:leaking()" if given.leaky else ""
+        application = "tests.services.without_constraints:leaking()" if given.leaky else ""
         log = folder / "log"
         server = stack.enter_context(Server(installation.environment, log, application=application))
         workers = stack.enter_context(Workforce(installation.environment, 2, log))

@@ -29,8 +29,8 @@ from random import Random
 
 from tests.services.conftest import Installation, installed
 from tests.services.counting import harm, tally
+from tests.services.http_participants import Ledger, Unreachable, Walker
 from tests.services.serving import Server, count
-from tests.services.walking import Ledger, Unreachable, Walker
 
 ROUNDS = 6
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -4,6 +4,8 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -53,6 +55,21 @@ class Environment:
         """A comma-separated list."""
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
 
+    def packages(self, name: str, *, group: str) -> list[str]:
+        """A comma-separated list of Python packages that are there, and those that installed packages name themselves:
+        the values of their entry points of this group."""
+        named = dict.fromkeys(self.words(name), name)
+        for entry in sorted(entry_points(group=group), key=lambda entry: entry.name):
+            named.setdefault(entry.value, f"The entry point {entry.name!r} of {group}")
+        for package, where in named.items():
+            try:
+                there = find_spec(package) is not None
+            except (ImportError, ValueError):
+                there = False
+            if not there:
+                raise ImproperlyConfigured(f"{where} names {package!r}, and there is no Python package of that name.")
+        return list(named)
+
     def secret_key(self, folder: Path, *, required: bool) -> str:
         """The variable SECRET_KEY; on one machine otherwise a key made once and kept in the data folder."""
         if key := self.text("SECRET_KEY"):
@@ -60,6 +77,14 @@ class Environment:
         if required:
             raise ImproperlyConfigured("SECRET_KEY must be set when DATABASE_URL or BROKER_URL is.")
         return kept_key(folder / "secret_key")
+
+
+def last_address(folder: Path) -> str:
+    """Where `manage.py serve` last ran with this data folder, for other processes; empty if it never did."""
+    try:
+        return (folder / "address").read_text().strip()
+    except OSError:
+        return ""
 
 
 def kept_key(path: Path) -> str:
@@ -99,7 +124,7 @@ _FLAGS = {"true": True, "false": False}
 def storage(url: str, folder: Path) -> dict[str, Any]:
     """Django's STORAGES entry: files in the data folder, or a bucket `s3://KEY:SECRET@BUCKET?endpoint_url=…`."""
     if not url:
-        return {"BACKEND": "studies.storage.ContentStorage", "OPTIONS": {"location": folder / "media"}}
+        return {"BACKEND": "studies.lib.storage.ContentStorage", "OPTIONS": {"location": folder / "media"}}
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.hostname:
         raise ImproperlyConfigured("STORAGE_URL must look like s3://KEY:SECRET@BUCKET?endpoint_url=https://….")

@@ -5,6 +5,7 @@ DATABASE_URL, BROKER_URL, STORAGE_URL and CACHE_URL move the parts to services.
 docs/reference/settings.md lists the variables.
 """
 
+import hashlib
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +14,10 @@ import dj_database_url
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from studies import logs
+from studies.operations import logs
 
-from .environment import Environment, kept_key, sqlite, storage
+from .environment import Environment, kept_key, last_address, sqlite, storage
+from .processors import processors, threads_of_a_worker
 
 env = Environment(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -47,7 +49,10 @@ else:
 # --- Security ---------------------------------------------------------------------------------------------------------
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.secret_key(DATA_DIR, required=not EMBEDDED)
-SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+#: Of `manage.py serve`, which is where the site is unless SITE_URL says otherwise.
+PORT = env.number("PORT", 8000)
+OWN_SITE_URL = env.text("SITE_URL").rstrip("/")
+SITE_URL = OWN_SITE_URL or last_address(DATA_DIR) or f"http://127.0.0.1:{PORT}"
 DOCS_URL = env.text("DOCS_URL").rstrip("/")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 HTTPS = SITE_URL.startswith("https://")
@@ -70,8 +75,17 @@ FRAME_ANCESTORS = env.words("FRAME_ANCESTORS")
 # Requests a minute: to one participant's page, and to join from one address.  0: no limit.
 TOKEN_LIMIT = env.count("TOKEN_LIMIT", 6000)
 JOIN_LIMIT = env.count("JOIN_LIMIT", 300)
+# People who hold places of a study and have not answered anything yet: from one address, and by its link in all.
+BEGINNERS_PER_ADDRESS = env.count("BEGINNERS_PER_ADDRESS", 30)
+BEGINNERS_PER_LINK = env.count("BEGINNERS_PER_LINK", 300)
 # Days after a study has closed until what leads to its people is removed; 0: never by itself.
-RETENTION_DAYS = env.count("RETENTION_DAYS", 0)
+RETENTION_DAYS = env.count("RETENTION_DAYS", 365)
+#: Pay per hour below which the checklist warns, in whatever currency a study pays.
+LEAST_PAY_PER_HOUR = env.count("LEAST_PAY_PER_HOUR", 9)
+# After so many seconds a simulation that a page of the desk waits for is ended.
+ESTIMATE_SECONDS = env.number("ESTIMATE_SECONDS", 30)
+# The same of the export of a large study.  A million answers take a minute.
+EXPORT_SECONDS = env.number("EXPORT_SECONDS", 300)
 # Who is given /metrics: whoever has the token, and these addresses or networks.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 METRICS_ADDRESSES = env.words("METRICS_ADDRESSES")
@@ -79,6 +93,9 @@ METRICS_ADDRESSES = env.words("METRICS_ADDRESSES")
 REQUIRE_SECOND_FACTOR = env.flag("REQUIRE_SECOND_FACTOR")
 # Participants' pages know no cookie: what the desk sets does not reach them, in the researcher's own browser either.
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+# Browsers send cookies to every port of a host: two installations on one have names of their own for them.
+COOKIES_OF = hashlib.sha256(f"cookies of {SECRET_KEY}".encode()).hexdigest()[:8]
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"quorum_session_{COOKIES_OF}", f"quorum_csrf_{COOKIES_OF}"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     # Of accounts made before; hashed anew at their next login.
@@ -94,10 +111,12 @@ AUTH_PASSWORD_VALIDATORS = [
 RECRUIT_KEY = env.text("RECRUIT_KEY") or (kept_key(DATA_DIR / "recruit_key") if EMBEDDED else "")
 # Days until the ids themselves are deleted, which stand there for payment alone.
 RECRUIT_ID_DAYS = env.number("RECRUIT_ID_DAYS", 90)
-# The account at Mechanical Turk; no other credentials that lie about are used.  Live: also where money is spent.
-MTURK_KEY_ID = env.text("MTURK_KEY_ID")
-MTURK_SECRET_KEY = env.text("MTURK_SECRET_KEY")
-MTURK_LIVE = env.flag("MTURK_LIVE")
+# The account at Prolific that studies are posted with; without a token they are posted by hand.
+PROLIFIC_TOKEN = env.text("PROLIFIC_TOKEN")
+PROLIFIC_WORKSPACE, PROLIFIC_PROJECT = env.text("PROLIFIC_WORKSPACE"), env.text("PROLIFIC_PROJECT")
+# What its messages to us are signed with.
+PROLIFIC_SECRET = env.text("PROLIFIC_SECRET")
+PROLIFIC_URL = env.text("PROLIFIC_URL", "https://api.prolific.com").rstrip("/")
 
 # --- The login --------------------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -108,8 +127,8 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "studies.addresses.address_of"
-AXES_LOCKOUT_CALLABLE = "studies.desk.locked_out"
+AXES_CLIENT_IP_CALLABLE = "studies.lib.client_address.address_of"
+AXES_LOCKOUT_CALLABLE = "studies.accounts.admin_site.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
@@ -118,7 +137,7 @@ OTP_TOTP_ISSUER = "Quorum"
 # --- Django -----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
-    "studies.apps.DeskConfig",
+    "studies.apps.ResearcherSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -131,8 +150,11 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
     "studies",
+    # Django apps of others, with protocols, recruiters and methods of their own.
+    *env.packages("PLUGIN_APPS", group="quorum.apps"),
 ]
 MIDDLEWARE = [
+    "studies.operations.proxies.ForwardedProtoMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -140,10 +162,11 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "studies.operations.bodies.NoBodyForStrangersMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
-    "studies.outages.Outages",
+    "studies.operations.outages.ServiceUnavailableMiddleware",
 ]
 LOGIN_REDIRECT_URL = "admin:index"
 ROOT_URLCONF = "config.urls"
@@ -180,7 +203,7 @@ WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 PICTURES_URL = env.text("PICTURES_URL").rstrip("/")
 STORAGES = {
     "default": storage(env.text("STORAGE_URL"), DATA_DIR),
-    "staticfiles": {"BACKEND": "studies.static_files.StaticFiles"},
+    "staticfiles": {"BACKEND": "studies.operations.static_files.StaticFiles"},
 }
 
 # --- Bringing things in -----------------------------------------------------------------------------------------------
@@ -193,15 +216,18 @@ IMPORT_MAX_FILES = env.number("IMPORT_MAX_FILES", 100_000)
 IMPORT_MAX_BYTES = env.number("IMPORT_MAX_BYTES", 64 * 1024**3)
 IMPORT_MAX_FILE_BYTES = env.number("IMPORT_MAX_FILE_BYTES", 64 * 1024**2)
 IMPORT_MAX_RATIO = env.number("IMPORT_MAX_RATIO", 100)
-IMPORT_MAX_PIXELS = env.number("IMPORT_MAX_PIXELS", 16_000_000)
+IMPORT_MAX_PIXELS = env.number("IMPORT_MAX_PIXELS", 50_000_000)
 CHECKPOINT_MAX_BYTES = env.number("CHECKPOINT_MAX_BYTES", 4 * 1024**3)
 # Uploads of anybody but staff are cut off, however a form asks for them.
-FILE_UPLOAD_HANDLERS = ["studies.importing.uploads.StaffUploads"]
+FILE_UPLOAD_HANDLERS = ["studies.catalog.importing.uploads.StaffUploads"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploading"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 
 # --- Workers ----------------------------------------------------------------------------------------------------------
 DEVICE = env.text("DEVICE")  # empty: cuda where there is one, else cpu
+# Worker processes of this machine, and threads that each computes with: the processors but one, shared by the workers.
+WORKERS_HERE = env.number("WORKERS_HERE", 1)
+WORKER_THREADS = env.number("WORKER_THREADS", threads_of_a_worker(processors(), WORKERS_HERE))
 # Seconds after which the work of a worker that went silent is given to another; no batch may take longer.
 WORK_LEASE = env.number("WORK_LEASE", 600)
 SWEEP_SECONDS = 30
@@ -234,6 +260,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "inte
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "studies.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": FORGET_SWEEPS_SECONDS}},
+    "verify_files": {"task": "studies.tasks.verify_files", "schedule": 24 * 3600, "options": {"expires": 3600}},
     "forget": {"task": "studies.tasks.forget", "schedule": 3600, "options": {"expires": 3600}},
 }
 
@@ -243,12 +270,12 @@ UNFOLD = {
     "SITE_HEADER": "Quorum",
     "SITE_SUBHEADER": "Studies of image classifiers",
     "SITE_URL": None,
-    "SITE_ICON": lambda request: static("desk/quorum.svg"),
+    "SITE_ICON": lambda request: static("researchers/quorum.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("desk/desk.css")],
-    "SCRIPTS": [lambda request: static("desk/desk.js")],
-    "LOGIN": {"image": lambda request: static("desk/login.svg")},
+    "STYLES": [lambda request: static("researchers/admin.css")],
+    "SCRIPTS": [lambda request: static("researchers/admin.js")],
+    "LOGIN": {"image": lambda request: static("researchers/login.svg")},
     "DASHBOARD_CALLBACK": "studies.admin.dashboard.with_studies",
     "COLORS": {
         "primary": {

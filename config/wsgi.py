@@ -7,6 +7,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
 # Only now: it needs Django to be set up.
-from studies.warming import with_the_first_page_of_the_desk  # noqa: E402
+from studies.operations.preloading import with_the_first_page_of_the_desk  # noqa: E402
 
 application = with_the_first_page_of_the_desk(application)

@@ -28,7 +28,7 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
 
-from tests import reachable  # noqa: E402
+from tests import requirements  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
 
 PICTURES = DOCS / "images" / "tutorial"
@@ -266,7 +266,7 @@ def take_all(place: Path) -> None:
         installation = Installation(place / "data", material.module.parent)
         installation.manage("demo")
         with installation.serving():
-            browser = playwright.chromium.launch(executable_path=reachable.chromium(), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=requirements.chromium(), args=FLAGS)
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", locale="en")
             page.set_default_timeout(PATIENCE_MS)
             print(follow(page, installation, material))

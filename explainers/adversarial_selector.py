@@ -1,6 +1,6 @@
 """Images of a class by how an attack fares on them: those it never turns, and those it turns at once.
 
-Stock & Cissé (2018), section 3.4: prototypes survive ten steps of IFGSM, criticisms flip at the first.
+Stock & Cissé (2018), section 3.3: prototypes survive ten steps of IFGSM, criticisms flip at the first.
 """
 
 from __future__ import annotations

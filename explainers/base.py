@@ -2,7 +2,8 @@
 
 A method is one file in this package with one frozen dataclass: its fields are the method's parameters, its class
 attributes `name` and `version` say which method it is, and its base class below says of which kind. Adding a method is
-adding such a file; nothing outside it names it.
+adding such a file; nothing outside it names it. A package of others adds one by an entry point of the group
+`quorum.methods`, whose value is the module with the dataclass.
 
     available("explainer")        the names of that kind, without importing torch or any method
     get("explainer", name)        the class
@@ -28,8 +29,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
+
+from .results import Attacked, Examples, Explanation, HeatMap, Selection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +43,9 @@ if TYPE_CHECKING:
 
     from .superpixels import Segmenter
 
+ENTRY_POINTS = "quorum.methods"
 _FOLDER = Path(__file__).parent
+_packages: tuple[str, ...] = ()
 
 
 class MethodError(ValueError):
@@ -49,7 +56,7 @@ class MethodError(ValueError):
 class Method(ABC):
     """Common to all kinds.
 
-    A field is an int, a float, a bool or a `Literal` of strings, or one of these or None, with a default.
+    A field is an int, a float, a bool, a str or a `Literal` of strings, or one of these or None, with a default.
     `__post_init__` checks that much; extend it, calling this one first, to raise MethodError for values that make no
     sense.
     """
@@ -61,9 +68,9 @@ class Method(ABC):
 
     def __post_init__(self) -> None:
         types = get_type_hints(type(self))
-        for field in fields(self):
-            value = _checked(f"{self.name}: {field.name}", getattr(self, field.name), types[field.name])
-            object.__setattr__(self, field.name, value)
+        for parameter in fields(self):
+            name = parameter.name
+            object.__setattr__(self, name, checked_value(f"{self.name}: {name}", getattr(self, name), types[name]))
 
     def recipe(self) -> dict[str, Any]:
         """Everything about the method that its result depends on, as plain JSON."""
@@ -72,7 +79,7 @@ class Method(ABC):
     @classmethod
     def parameters(cls) -> dict[str, Any]:
         """The parameters' names and defaults, in the order of the file."""
-        return {field.name: field.default for field in fields(cls)}
+        return {parameter.name: parameter.default for parameter in fields(cls)}
 
     @classmethod
     def from_parameters(cls, parameters: dict[str, Any]) -> Self:
@@ -83,7 +90,7 @@ class Method(ABC):
         return cls(**parameters)
 
 
-def _checked(what: str, value: Any, wanted: Any) -> Any:
+def checked_value(what: str, value: Any, wanted: Any) -> Any:
     """`value` if it is of the wanted type; an int becomes a float where one is wanted, so that 1 and 1.0 are one
     recipe."""
     if type(None) in get_args(wanted):
@@ -97,56 +104,9 @@ def _checked(what: str, value: Any, wanted: Any) -> Any:
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted or (wanted is float and not math.isfinite(value)):
-        called = {int: "a whole number", float: "a finite number", bool: "true or false"}
+        called = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
         raise MethodError(f"{what} must be {called[wanted]}, not {value!r}")
     return value
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why a classifier gives one image one label. Signed, not normalised; rendering is elsewhere.
-
-    segments: int64 [h, w], labels 0..d-1. coefficients: float64 [d], the weight of each segment, 0 where it was not
-    selected. intercept; r2: weighted share of variance explained by the fit. n_positive: number of positive
-    coefficients. label: the explained label. seed: what the randomness came from. reason: None, or one line that says
-    why there is no explanation (all coefficients are then 0 and r2 is 0).
-    """
-
-    segments: np.ndarray
-    coefficients: np.ndarray
-    intercept: float
-    r2: float
-    n_positive: int
-    label: int
-    seed: int
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Attacked:
-    """A batch after an attack; all with the batch's n.
-
-    images: float32 [n, 3, h, w], exact: the record. pictures: uint8 [n, h, w, 3], what a person sees. flip_step:
-    int64 [n], the step at which the decision first differed from the label: 0 wrong from the start, -1 never.
-    predictions: int64 [n], the classifier's decision on `images`; displayed_predictions: the same, asked again on
-    `pictures`. fooled_exact, fooled_displayed: bool [n], whether those decisions differ from the label. A stimulus may
-    use only images that fool the classifier as displayed.
-    """
-
-    images: torch.Tensor
-    pictures: np.ndarray
-    flip_step: torch.Tensor
-    predictions: torch.Tensor
-    displayed_predictions: torch.Tensor
-    fooled_exact: torch.Tensor
-    fooled_displayed: torch.Tensor
-
-    @property
-    def survival_rate(self) -> float | None:
-        """Of the images that the attack made fool the classifier, the share that still does as displayed; None where
-        there are none. Images that were wrong from the start are no work of the attack and do not count."""
-        made = self.fooled_exact & (self.flip_step != 0)
-        return int((made & self.fooled_displayed).sum()) / int(made.sum()) if bool(made.any()) else None
 
 
 @dataclass(frozen=True)
@@ -167,33 +127,56 @@ class Pool:
     def tensor(self, name: str) -> torch.Tensor:
         """One of the arrays as a tensor. Raises MethodError, naming the class, where the pool lacks it, where its
         length is not the pool's, and where it holds NaN or infinity."""
-        import torch
-
-        values = getattr(self, name)
-        if values is None:
-            raise MethodError(f"class {self.name!r}: the pool has no {name}")
-        values = torch.as_tensor(values)
-        if values.shape[:1] != (self.size,):
-            raise MethodError(f"class {self.name!r}: {name} has shape {list(values.shape)} for {self.size} images")
-        broken = (~values.isfinite()).nonzero()
-        if len(broken):
-            raise MethodError(f"class {self.name!r}: NaN or infinity in the {name} of image {int(broken[0, 0])}")
-        return values
+        return _tensor_of(self, name, f"class {self.name!r}")
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Which images of a pool were chosen: indices into it, in order of selection.
+class ExamplePool:
+    """Images with what a classifier makes of them, in a fixed order: those that examples are taken from, or those that
+    are explained by them.
 
-    prototype_pool, criticism_pool: how many images each was drawn from. facts: what else belongs in the record, such
-    as the bandwidth that was used; plain JSON.
+    A method reads what it needs (`ExampleExplainer.needs`) with `tensor`. features: float [n, f], the last hidden
+    representations. labels: int [n], the true classes. predictions: int [n], the classifier's decisions. head: the
+    classifier's last layer, weight [c, f] and bias [c]. name: for error messages.
     """
 
-    prototypes: tuple[int, ...]
-    criticisms: tuple[int, ...]
-    prototype_pool: int
-    criticism_pool: int
-    facts: dict[str, float]
+    name: str
+    size: int
+    features: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    predictions: np.ndarray | None = None
+    head: tuple[np.ndarray, np.ndarray] | None = None
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """features as float64 [n, f], labels or predictions as int64 [n]. Raises MethodError, naming the pool, where it
+        lacks them and where they are not such numbers, one row for each image, finite, classes not negative."""
+        import torch
+
+        values = _tensor_of(self, name, f"pool {self.name!r}")
+        if values.ndim != (2 if name == "features" else 1) or values.is_complex():
+            raise MethodError(f"pool {self.name!r}: {name} cannot be {values.dtype} {list(values.shape)}")
+        if name == "features":
+            return values.double()
+        if values.is_floating_point() or values.dtype == torch.bool:
+            raise MethodError(f"pool {self.name!r}: {name} must be whole numbers, not {values.dtype}")
+        if self.size and int(values.min()) < 0:
+            raise MethodError(f"pool {self.name!r}: the {name} of image {int(values.argmin())} is negative")
+        return values.long()
+
+
+def _tensor_of(pool: Pool | ExamplePool, name: str, called: str) -> torch.Tensor:
+    import torch
+
+    values = getattr(pool, name)
+    if values is None:
+        raise MethodError(f"{called}: the pool has no {name}")
+    values = torch.as_tensor(values)
+    if values.shape[:1] != (pool.size,):
+        raise MethodError(f"{called}: {name} has shape {list(values.shape)} for {pool.size} images")
+    broken = (~values.isfinite()).nonzero()
+    if len(broken):
+        raise MethodError(f"{called}: NaN or infinity in the {name} of image {int(broken[0, 0])}")
+    return values
 
 
 def seed_from(*parts: Any) -> int:
@@ -235,24 +218,26 @@ class Explainer(Method):
         *,
         seeds: Sequence[int],
         segmenter: Segmenter | None = None,
-    ) -> list[Explanation]:
+    ) -> list[Explanation] | list[HeatMap]:
         """Explain `labels` [n] for `images` [n, 3, h, w] under `classifier`.
 
         seeds: one for each image; take them from `seed_from(image digest, recipe)`. segmenter: worker processes and a
         cache for superpixels, which change the time and never the result; None segments here, one image after another.
 
-        Returns n explanations in order. Each depends on its own image, label and seed alone.
+        Returns n explanations in order, superpixels or heat maps. Each depends on its own image, label and seed alone:
+        to the last bit where the classifier is only asked, to 1e-4 of the largest value where gradients are taken.
         """
 
 
 class Attack(Method):
-    """Changes images until the classifier changes its mind."""
+    """Changes images until the classifier changes its mind, or, where `flips` is false, something else about it."""
 
     kind: ClassVar[str] = "attack"
+    flips: ClassVar[bool] = True  # whether other decisions are what it is for
 
     @abstractmethod
     def attack(self, classifier: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Attacked:
-        """Attack `images` [n, 3, h, w], untargeted: away from `labels` [n]."""
+        """Attack `images` [n, 3, h, w], untargeted: away from `labels` [n], or from what explains them."""
 
 
 class Selector(Method):
@@ -269,7 +254,27 @@ class Selector(Method):
         """
 
 
-_KINDS: dict[str, type[Method]] = {"explainer": Explainer, "attack": Attack, "selector": Selector}
+class ExampleExplainer(Method):
+    """Explains images by other images: because of these."""
+
+    kind: ClassVar[str] = "example_explainer"
+    needs: ClassVar[tuple[str, ...]] = ()  # names of ExamplePool's values that are read, of the pool or of the queries
+
+    @abstractmethod
+    def explain(self, pool: ExamplePool, queries: ExamplePool, n: int, *, seed: int) -> list[Examples]:
+        """For each of `queries` the n images of `pool` that explain it best, best first, ties to the lower index.
+
+        An image of the pool that is also a query is an example as any other: leave it out of the pool. Each result
+        depends on its own query alone. Raises MethodError naming the pool, the rule and the size where it is too small.
+        """
+
+
+_KINDS: dict[str, type[Method]] = {
+    "explainer": Explainer,
+    "attack": Attack,
+    "selector": Selector,
+    "example_explainer": ExampleExplainer,
+}
 
 
 def kinds() -> list[str]:
@@ -289,7 +294,30 @@ def get(kind: str, name: str) -> type[Any]:
     if (kind, name) not in _found():
         raise MethodError(f"no {kind} is called {name!r}; there are {', '.join(available(kind)) or 'none'}")
     module, class_name = _found()[kind, name]
-    return getattr(importlib.import_module(f"{__package__}.{module}"), class_name)
+    return getattr(importlib.import_module(module), class_name)
+
+
+def version_of(kind: str, name: str) -> int | None:
+    """The version of a method, read from its file's syntax tree; None where it is no literal."""
+    _check_kind(kind)
+    module, class_name = _found()[kind, name]
+    source = next(text for file, text in _sources() if file == module)
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            for statement in node.body:
+                match statement:
+                    case ast.Assign(targets=[ast.Name(id="version")], value=ast.Constant(value=int(version))):
+                        return version
+                    case ast.AnnAssign(target=ast.Name(id="version"), value=ast.Constant(value=int(version))):
+                        return version
+    return None
+
+
+def look_into(packages: Sequence[str]) -> None:
+    """Find methods in the modules of these packages too, in place of those that were named before."""
+    global _packages
+    _packages = tuple(packages)
+    _found.cache_clear()
 
 
 def from_recipe(kind: str, recipe: dict[str, Any]) -> Any:
@@ -311,20 +339,42 @@ def _check_kind(kind: str) -> None:
 
 @cache
 def _found() -> dict[tuple[str, str], tuple[str, str]]:
-    """(kind, name) of every method to (module, class name)."""
+    """(kind, name) of every method to (module, class name). Raises MethodError where two have one name."""
     kind_of_base = {base.__name__: kind for kind, base in _KINDS.items()}
     found: dict[tuple[str, str], tuple[str, str]] = {}
-    for file in sorted(_FOLDER.glob("*.py")):
-        if file.stem in ("base", "__init__", "__main__"):
-            continue
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    for module, source in _sources():
+        for node in ast.parse(source).body:
             if isinstance(node, ast.ClassDef):
                 for kind in {kind_of_base[name] for name in _base_names(node) if name in kind_of_base}:
-                    key = kind, _name_in(node)
+                    key = kind, _name_in(module, node)
                     if key in found:
-                        raise TypeError(f"{file.name} and {found[key][0]}.py are both the {kind} {key[1]!r}")
-                    found[key] = file.stem, node.name
+                        raise MethodError(f"{module} and {found[key][0]} are both the {kind} {key[1]!r}")
+                    found[key] = module, node.name
     return found
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """The modules that may hold a method, each with its source text: the files here, of packages, of entry points."""
+    for file in sorted(_FOLDER.glob("*.py")):
+        if file.stem not in ("base", "__init__", "__main__"):
+            yield f"{__package__}.{file.stem}", file.read_text(encoding="utf-8")
+    for package in _packages:
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise MethodError(f"there is no package {package} to look for methods in")
+        yield package, Path(spec.origin).read_text(encoding="utf-8")
+        for folder in spec.submodule_search_locations or ():
+            for file in sorted(Path(folder).glob("*.py")):
+                if file.stem != "__init__":
+                    yield f"{package}.{file.stem}", file.read_text(encoding="utf-8")
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: (entry.module, entry.name)):
+        try:
+            spec = find_spec(entry.module)  # imports the packages around the module, not the module
+        except ImportError:
+            spec = None
+        if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+            raise MethodError(f"the entry point {entry.name!r} of {ENTRY_POINTS} names {entry.module}, not a module")
+        yield entry.module, Path(spec.origin).read_text(encoding="utf-8")
 
 
 def _base_names(node: ast.ClassDef) -> Iterator[str]:
@@ -332,7 +382,7 @@ def _base_names(node: ast.ClassDef) -> Iterator[str]:
         yield base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
 
 
-def _name_in(node: ast.ClassDef) -> str:
+def _name_in(module: str, node: ast.ClassDef) -> str:
     """The literal assigned to `name` in a class body."""
     for statement in node.body:
         match statement:
@@ -340,4 +390,4 @@ def _name_in(node: ast.ClassDef) -> str:
                 return name
             case ast.AnnAssign(target=ast.Name(id="name"), value=ast.Constant(value=str(name))):
                 return name
-    raise TypeError(f"the method {node.name} has no literal `name`")
+    raise MethodError(f"the method {module}.{node.name} has no literal `name`")

@@ -10,43 +10,62 @@ import difflib
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torchvision import models
 
-#: Bytes of what a checkpoint says about its tensors: about 130 for each, of which large networks have 1,500.
-LONGEST_HEADER = 1_000_000
+from .checkpoints import CheckpointError, load_state, read_safetensors
+from .normalisation import normalisation_problem
+
+#: What a network's outputs may be. Log-probabilities are logits: their softmax is the same.
+OUTPUTS = ("logits", "probabilities")
+
+#: So far below the best, softmax is 0 in float32, and so is what becomes of its logarithm.
+_NOTHING = 80
+_SMALLEST = torch.finfo(torch.float32).tiny
 
 
 class ClassifierError(ValueError):
     """A classifier cannot be made or cannot be used. One line."""
 
 
-class Classifier(nn.Module):
+class LogOfProbabilities(nn.Module):
+    """The logits of a network that gives probabilities [n, c]: their logarithms, whose softmax gives them back."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A number, since the dtype of fx's stand-in for a tensor is none.
+        return self.network(x).clamp_min(_SMALLEST).log()
+
+
+class ImageClassifier(nn.Module):
     """A network with its normalisation inside, in evaluation mode for good, parameters without gradients.
 
-    network: maps normalised images [n, 3, h, w] to logits [n, c]. mean, std: per channel, for images in [0, 1].
+    network: maps normalised images [n, 3, h, w] to logits [n, c]. mean, std: per channel, for images in [0, 1], and in
+    [0, 1] themselves. outputs_are: "probabilities" where the network gives these; their logarithms are the logits then.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float]):
+    def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float], outputs_are: str = "logits"):
         super().__init__()
-        self.network = network
+        if outputs_are not in OUTPUTS:
+            raise ClassifierError(f"a network's outputs are {' or '.join(OUTPUTS)}, not {outputs_are!r}")
+        self.network = LogOfProbabilities(network) if outputs_are == "probabilities" else network
+        #: Whether it is asked as it was written, by methods that would rewrite its code to be faster.
+        self.as_written = False
         for name, values in (("mean", mean), ("std", std)):
-            value = torch.tensor([float(number) for number in values])
-            if value.shape != (3,) or not value.isfinite().all():
-                raise ClassifierError(f"{name} must be three finite numbers, not {list(values)}")
-            self.register_buffer(name, value.view(1, 3, 1, 1))
-        if not bool((self.std > 0).all()):
-            raise ClassifierError(f"std must be positive, not {list(std)}")
+            if problem := normalisation_problem(name, values):
+                raise ClassifierError(problem)
+            self.register_buffer(name, torch.tensor([float(value) for value in values]).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -57,34 +76,53 @@ class Classifier(nn.Module):
         """What the network itself is given: images [n, 3, h, w] in its own standard deviations."""
         return (images - self.mean) / self.std
 
-    def train(self, mode: bool = True) -> Classifier:
+    def train(self, mode: bool = True) -> ImageClassifier:
         """Stays in evaluation mode: what a study records about a classifier must not depend on its batches."""
         return super().train(False)
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [n, c] and the last hidden representation, float32 [n, f]: what the last executed nn.Linear is given.
+        """Logits [n, c] and the last hidden representation, float32 [n, f]: what the last nn.Linear is given.
 
-        Raises ClassifierError for a network that executes no nn.Linear, or gives its last one other than [n, f].
+        Raises ClassifierError, saying why, for a network that has none: see `outputs`.
         """
-        seen: list[Tensor] = []
+        logits, hidden, why = self.outputs(images)
+        if hidden is None:
+            raise ClassifierError(why)
+        return logits, hidden
 
-        def remember(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            seen[:] = [inputs[0]]
+    @torch.no_grad()
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None, str]:
+        """Logits [n, c], and the last hidden representation, float32 [n, f], or None with the reason in one line.
 
-        hooks = [m.register_forward_pre_hook(remember) for m in self.network.modules() if isinstance(m, nn.Linear)]
+        It is what the nn.Linear is given whose values are the logits, but for a constant for each image, as
+        log-softmax leaves them. A linear layer in the middle of a network is not taken for it.
+        """
+        calls: list[tuple[Tensor, Tensor]] = []
+        shapes: list[list[int]] = []
+
+        def remember(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            shapes.append(list(inputs[0].shape))
+            if inputs[0].ndim == 2 and len(inputs[0]) == len(images):
+                # Copies: what comes after may change its input in place.
+                calls.append((inputs[0].clone(), output.clone()))
+
+        hooks = [m.register_forward_hook(remember) for m in self.network.modules() if isinstance(m, nn.Linear)]
         try:
             logits = self(images)
         finally:
             for hook in hooks:
                 hook.remove()
-        if not seen:
-            raise ClassifierError(f"{type(self.network).__name__} has no linear layer to take the hidden values from")
-        hidden = seen[0]
-        if hidden.ndim != 2 or len(hidden) != len(images):
-            shape = list(hidden.shape)
-            raise ClassifierError(f"the last linear layer is given {shape}, not one row for each of {len(images)}")
-        return logits, hidden.float().clone()
+        name = type(self.network).__name__
+        if not shapes:
+            return logits, None, f"{name} has no linear layer to take the hidden values from"
+        if isinstance(logits, Tensor):
+            for hidden, output in reversed(calls):
+                if _same_but_for_a_constant(output, logits):
+                    return logits, hidden.float(), ""
+        if len(shapes[-1]) != 2 or shapes[-1][0] != len(images):
+            return logits, None, f"the last linear layer is given {shapes[-1]}, not one row for each of {len(images)}"
+        return logits, None, f"no linear layer gives the outputs of {name}: something else comes after the last one"
 
     @property
     def state_digest(self) -> str:
@@ -99,29 +137,81 @@ class Classifier(nn.Module):
         return digest.hexdigest()
 
 
-def check(classifier: Classifier, image_size: tuple[int, int], n_classes: int) -> int:
+@torch.no_grad()
+def check(classifier: ImageClassifier, image_size: tuple[int, int], n_classes: int) -> int:
     """Classify black images of `image_size` (height, width) once and return the number of outputs c.
 
-    Raises ClassifierError for a network that fails on that size, gives another shape than [n, c], fewer outputs than
-    `n_classes`, values that are not finite, or no hidden representation.
+    Raises ClassifierError, with what mends it where that is known, for a network that fails on that size, gives
+    something else than float32 [n, c], fewer outputs than `n_classes`, or values that are not finite.
     """
-    device = classifier.mean.device
-    images = torch.zeros(2, 3, *image_size, device=device)
+    images = torch.zeros(2, 3, *image_size, device=classifier.mean.device)
     try:
-        logits, _ = classifier.predict(images)
-    except ClassifierError:
-        raise
+        logits = classifier(images)
     except Exception as error:
-        raise ClassifierError(f"fails on images of {image_size[1]} × {image_size[0]}: {_one_line(error)}") from None
+        raise ClassifierError(_why_it_fails(classifier, images, error)) from None
     if not isinstance(logits, Tensor):
-        raise ClassifierError(f"returns {type(logits).__name__}, not a tensor of logits [n, classes]")
+        raise ClassifierError(_not_a_tensor(logits))
     if logits.ndim != 2 or len(logits) != len(images):
-        raise ClassifierError(f"returns shape {list(logits.shape)} for {len(images)} images, not [n, classes]")
+        flat = logits.ndim > 2 and logits.flatten(1).shape[1] == logits.shape[1] and len(logits) == len(images)
+        mend = ": end its forward with return x.flatten(1)" if flat else ""
+        raise ClassifierError(f"returns shape {list(logits.shape)} for {len(images)} images, not [n, classes]{mend}")
+    if logits.dtype != torch.float32:
+        raise ClassifierError(_precision(logits.dtype))
     if logits.shape[1] < n_classes:
-        raise ClassifierError(f"has {logits.shape[1]} outputs, too few for {n_classes} classes")
+        mend = ": for two classes return torch.cat([-x, x], 1) / 2" if (logits.shape[1], n_classes) == (1, 2) else ""
+        raise ClassifierError(f"has {logits.shape[1]} outputs, too few for {n_classes} classes{mend}")
     if not bool(logits.isfinite().all()):
         raise ClassifierError("returns values that are not finite for a black image")
     return logits.shape[1]
+
+
+def _why_it_fails(classifier: ImageClassifier, images: Tensor, error: Exception) -> str:
+    """The error of a network that cannot be asked about images, and what mends it where another input would do."""
+    height, width = images.shape[2:]
+    says = f"fails on images of {width} × {height}: {_one_line(error)}"
+    kinds = {value.dtype for value in classifier.network.parameters() if value.is_floating_point()} - {torch.float32}
+    if kinds:
+        return f"{says}. {_precision(kinds.pop())}"
+    try:
+        classifier.network(classifier.normalised(images).mean(1, keepdim=True))
+    except Exception:
+        return says
+    return (
+        "takes images of one channel, and those here have three: let its forward begin with x = x.mean(1, keepdim=True)"
+    )
+
+
+def _precision(kind: torch.dtype) -> str:
+    name = str(kind).removeprefix("torch.")
+    return f"It computes in {name}, images are float32: end its factory with return network.float()"
+
+
+def _not_a_tensor(outputs: Any) -> str:
+    """What a network gives instead of logits, and the line that gives them."""
+    found = type(outputs).__name__
+    part = ""
+    if isinstance(outputs, Mapping) and outputs:
+        names = [str(name) for name in outputs]
+        found += f" of {', '.join(names[:5])}"
+        part = repr("logits" if "logits" in names else names[0])
+    elif isinstance(outputs, Sequence) and outputs:
+        found += f" of {len(outputs)}"
+        part = "0"
+    mend = f": wrap it in a module whose forward is return self.network(x)[{part}]" if part else ""
+    return f"returns {found}, not a tensor of logits [n, classes]{mend}"
+
+
+def _same_but_for_a_constant(output: Tensor, logits: Tensor) -> bool:
+    """Whether two batches [n, c] differ by a number for each image, to rounding, where their softmax can be told
+    from 0."""
+    if output.shape != logits.shape:
+        return False
+    output, logits = output.double(), logits.double()
+    best = logits.argmax(1, keepdim=True)
+    difference = (logits - logits.gather(1, best)) - (output - output.gather(1, best))
+    told = logits > logits.gather(1, best) - _NOTHING
+    scale = float(output.abs().max())
+    return bool((difference.abs().where(told, 0) <= 1e-4 * scale + 1e-6).all())
 
 
 def from_torchvision(
@@ -130,7 +220,7 @@ def from_torchvision(
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
-) -> Classifier:
+) -> ImageClassifier:
     """One of torchvision's classification networks with published weights.
 
     The weights come from torchvision's cache (the folder of `torch.hub`, which TORCH_HOME moves) or are downloaded into
@@ -144,7 +234,7 @@ def from_torchvision(
         cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
         verb = "cannot be read from the cache" if cached.exists() else "is not in the cache and could not be downloaded"
         raise ClassifierError(f"{entry} {verb} ({cached}): {_one_line(error)}") from None
-    return Classifier(network, mean=preset.mean if mean is None else mean, std=preset.std if std is None else std)
+    return ImageClassifier(network, mean=preset.mean if mean is None else mean, std=preset.std if std is None else std)
 
 
 def torchvision_preprocessing(name: str, weights: str = "IMAGENET1K_V1") -> dict[str, Any]:
@@ -162,20 +252,54 @@ def torchvision_preprocessing(name: str, weights: str = "IMAGENET1K_V1") -> dict
     }
 
 
+def torchvision_categories(name: str, weights: str = "IMAGENET1K_V1") -> list[str]:
+    """What torchvision calls the outputs of these weights, in their order; empty where it has no names for them."""
+    return list(_weights(name, weights).meta.get("categories") or [])
+
+
+def torchvision_accuracy(name: str, weights: str = "IMAGENET1K_V1") -> float | None:
+    """The share of ImageNet's validation images that these weights are right on, as torchvision publishes it."""
+    metrics = (_weights(name, weights).meta.get("_metrics") or {}).get("ImageNet-1K") or {}
+    return float(metrics["acc@1"]) / 100 if "acc@1" in metrics else None
+
+
 def from_module(
-    file: Path, factory: str, checkpoint: Path, *, mean: Sequence[float], std: Sequence[float]
-) -> Classifier:
+    file: Path,
+    factory: str,
+    checkpoint: Path,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    outputs_are: str = "logits",
+) -> ImageClassifier:
     """A network from a researcher's own file.
 
     file: Python, run with this program's rights: only files that the installation's owner trusts. factory: the name of
     a function (or class) in it that takes no arguments and returns the nn.Module. checkpoint: safetensors with exactly
-    the tensors of its state; pickles (.pth, .pt) are refused because reading one runs code.
+    the tensors of its state; pickles (.pth, .pt) are refused because reading one runs code. outputs_are: see
+    `ImageClassifier`.
     """
     file, checkpoint = Path(file), Path(checkpoint)
-    state = _read_safetensors(checkpoint)
-    network = _make_network(file, factory)
-    _load_state(network, state, checkpoint)
-    return Classifier(network, mean=mean, std=std)
+    try:
+        state = read_safetensors(checkpoint)
+        network = _make_network(file, factory)
+        if isinstance(network, torch.jit.ScriptModule):
+            raise ClassifierError(
+                f"{factory}() in {file.name} returns TorchScript, whose code is compiled: return the nn.Module it was "
+                "made from"
+            )
+        load_state(network, state, checkpoint)
+        made = ImageClassifier(network, mean=mean, std=std, outputs_are=outputs_are)
+        made.state_dict()
+        return made
+    except CheckpointError as error:
+        raise ClassifierError(str(error)) from None
+    except (ClassifierError, MemoryError):
+        raise
+    except Exception as error:  # a network may have train() or state_dict() of its own, which raise anything
+        raise ClassifierError(
+            f"the network of {factory}() in {file.name} cannot be set up: {_one_line(error)}"
+        ) from None
 
 
 def _weights(name: str, weights: str) -> models.WeightsEnum:
@@ -227,51 +351,6 @@ def _make_network(file: Path, factory: str) -> nn.Module:
 
 def _functions_of(module: Any) -> list[str]:
     return [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
-
-
-def _read_safetensors(checkpoint: Path) -> dict[str, Tensor]:
-    try:
-        with checkpoint.open("rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise ClassifierError(f"{checkpoint.name} cannot be read: {error.strerror}") from None
-    if head[:2] == b"PK" or head[:1] == b"\x80":  # torch.save writes a zip archive of pickles, before 1.6 a bare pickle
-        raise ClassifierError(
-            f"{checkpoint.name} is a pickle, which can run code when read; save it with safetensors.torch.save_file"
-        )
-    if (length := int.from_bytes(head, "little")) > LONGEST_HEADER:
-        # Written about a few thousand tensors; about a hundred thousand it takes the reader half a minute.
-        raise ClassifierError(
-            f"{checkpoint.name} is not a whole safetensors file: its header would have {length:,} bytes, more than "
-            f"{LONGEST_HEADER:,}"
-        )
-    try:
-        return safetensors.torch.load_file(checkpoint)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise ClassifierError(f"{checkpoint.name} is not a whole safetensors file: {_one_line(error)}") from None
-
-
-def _load_state(network: nn.Module, state: dict[str, Tensor], checkpoint: Path) -> None:
-    wanted = network.state_dict()
-    misshapen = [
-        f"{name} {list(value.shape)} instead of {list(wanted[name].shape)}"
-        for name, value in state.items()
-        if name in wanted and value.shape != wanted[name].shape
-    ]
-    fitting = {name: value for name, value in state.items() if name not in wanted or value.shape == wanted[name].shape}
-    # torch itself says what is missing: it knows, for one, that the batch counters of batch norm may be absent.
-    missing, unexpected = network.load_state_dict(fitting, strict=False)
-    # A safetensors file holds tied weights once.
-    given = {wanted[name].data_ptr() for name in state if name in wanted and wanted[name].numel()}
-    missing = [name for name in missing if name not in state and wanted[name].data_ptr() not in given]
-    problems = {"lacks": missing, "has unknown": unexpected, "has misshapen": misshapen}
-    if any(problems.values()):
-        lines = [f"{verb} {_first_few(names)}" for verb, names in problems.items() if names]
-        raise ClassifierError(f"{checkpoint.name} does not fit the network: it {'; it '.join(lines)}")
-
-
-def _first_few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """IFGSM, the iterative fast gradient sign method, and FGSM, which is IFGSM with `max_steps=1`.
 
-Kurakin, Goodfellow & Bengio, *Adversarial examples in the physical world* (2017), as used in section 3.3 of Stock &
+Kurakin, Goodfellow & Bengio, *Adversarial examples in the physical world* (2017), as used in section 3.2 of Stock &
 Cissé, *ConvNets and ImageNet Beyond Accuracy* (2018). Untargeted, started from the clean image x_0:
 
     x_{k+1} = clip_[0,1](x_k + d_k),  k = 0 .. max_steps − 1
@@ -20,16 +20,16 @@ picture.
 
 Sign steps amplify rounding errors: a gradient of ±1e-9 moves a pixel by a whole ε. So everything runs in the images'
 own precision without TF32 or autocast, with deterministic kernels, and `IFGSM` uses one batch shape throughout, padding
-the last batch: an image's result does not depend on its neighbours, bit for bit on one machine. Another batch size,
-device or version of PyTorch may round otherwise; the tests allow 1 % of an image's values to differ after ten steps.
-A batch of a single image differs far more (16 % on a ResNet-20: other kernels are chosen for it), so none is computed.
+the last batch: an image's result does not depend on its neighbours, bit for bit on one machine. Only a single image on
+a CPU has a smaller shape; given twice, it has the bits it has among others. Another batch size, device or version of
+PyTorch may round otherwise; the tests allow 1% of an image's values to differ after ten steps.
+A batch of a single image differs far more (16% on a ResNet-20: other kernels are chosen for it), so none is computed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
@@ -39,7 +39,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .base import Attack, Attacked, MethodError
+from .frozen_model import checked_logits, frozen
 from .images import to_pixels, to_tensor
+from .input_checks import check_images
 
 NORMS = ("linf", "l2")
 UNITS = ("pixel", "normalised")
@@ -89,8 +91,10 @@ class IFGSM(Attack):
             _check_grid_step([self.step])
 
     def attack(self, classifier: nn.Module, images: Tensor, labels: Tensor) -> Attacked:
-        """See `Attack.attack`. One batch shape throughout: 8 images on a CPU, 64 on a GPU."""
-        batch_size = _default_batch_size(images)
+        """See `Attack.attack`. One batch shape throughout: 8 images on a CPU, 64 on a GPU; a single image on a CPU is
+        computed as a batch of two, at a quarter of the cost, and may round otherwise than among others."""
+        alone = len(images) == 1 and images.device.type == "cpu"
+        batch_size = 2 if alone else _default_batch_size(images)
         result = attack(
             classifier,
             images,
@@ -159,7 +163,7 @@ def attack(
         if bool(((_to_grid(images) - images).abs() > _SLACK).any()):
             raise MethodError("on_grid needs images on the 8-bit grid, multiples of 1/255")
 
-    with _settled(model, images.device):
+    with frozen(model, images.device):
         flip_step = torch.full_like(labels, -1)
         predictions = torch.full_like(labels, -1)
         margins = torch.zeros(len(labels), dtype=images.dtype, device=images.device)
@@ -169,7 +173,7 @@ def attack(
             still_moving = []
             for rows, padded in _batches(moving, batch_size or _default_batch_size(images), pad=batch_size is not None):
                 pixels = current[padded].requires_grad_(k < max_steps)
-                logits = _logits(model, pixels, labels[padded])
+                logits = checked_logits(model, pixels, labels[padded])
                 decided = logits.detach().argmax(1)[: len(rows)]
                 wrong = decided != labels[rows]
                 predictions[rows] = decided
@@ -197,12 +201,12 @@ def attack(
 def predict(model: Callable[[Tensor], Tensor], images: Tensor, *, batch_size: int | None = None) -> Tensor:
     """The decisions int64 [n], under the conditions and batches of `attack`."""
     _check_batch_size(batch_size)
-    _check_images(images)
+    check_images(images)
     decisions = torch.empty(len(images), dtype=torch.int64, device=images.device)
     everything = torch.arange(len(images), device=images.device)
-    with _settled(model, images.device), torch.no_grad():
+    with frozen(model, images.device), torch.no_grad():
         for rows, padded in _batches(everything, batch_size or _default_batch_size(images), pad=batch_size is not None):
-            logits = _logits(model, images[padded], None)
+            logits = checked_logits(model, images[padded], None)
             decisions[rows] = logits.argmax(1)[: len(rows)]
     return decisions
 
@@ -221,18 +225,6 @@ def _move(images: Tensor, gradient: Tensor, step: float, scale: Tensor, norm: st
         levels = torch.trunc(displacement * (_LEVELS * (1 + _SLACK)))
         return _from_levels((_levels(images) + levels).clamp_(0, _LEVELS))
     return displacement.add_(images).clamp_(0, 1)
-
-
-def _logits(model: Callable[[Tensor], Tensor], pixels: Tensor, labels: Tensor | None) -> Tensor:
-    logits = model(pixels)
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(pixels):
-        what = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise MethodError(f"the classifier gives {what} for {len(pixels)} images, not logits [n, classes]")
-    if labels is not None and int(labels.max()) >= logits.shape[1]:
-        raise MethodError(f"label {int(labels.max())} is not among the classifier's {logits.shape[1]} classes")
-    if not bool(logits.isfinite().all()):
-        raise MethodError("the classifier gives logits that are not finite")
-    return logits
 
 
 def _gradient(logits: Tensor, labels: Tensor, pixels: Tensor) -> Tensor:
@@ -325,21 +317,8 @@ def _check_grid_step(steps: list[float]) -> None:
         raise MethodError(f"on_grid needs a step of at least 1/255 = 0.00392 in pixels, not {min(steps):.3g}")
 
 
-def _check_images(images: Tensor) -> None:
-    if not isinstance(images, Tensor) or images.dtype not in (torch.float32, torch.float64):
-        what = str(images.dtype) if isinstance(images, Tensor) else type(images).__name__
-        raise MethodError(f"images must be a float32 or float64 tensor, not {what}")
-    if images.ndim != 4:
-        raise MethodError(f"images must be [n, channels, height, width], not {list(images.shape)}")
-    valid = ((images >= 0) & (images <= 1)).flatten(1).all(1)  # NaN and infinity fail both comparisons or one
-    if not bool(valid.all()):
-        first = int((~valid).nonzero()[0])
-        what = "has values outside [0, 1]" if bool(images[first].isfinite().all()) else "holds NaN or infinity"
-        raise MethodError(f"image {first} of the batch {what}")
-
-
 def _check_tensors(images: Tensor, labels: Tensor) -> None:
-    _check_images(images)
+    check_images(images)
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
         what = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
         raise MethodError(f"labels must be int64 [{len(images)}], one for each image, not {what}")
@@ -347,49 +326,3 @@ def _check_tensors(images: Tensor, labels: Tensor) -> None:
         raise MethodError(f"images are on {images.device} and labels on {labels.device}")
     if len(labels) and int(labels.min()) < 0:
         raise MethodError(f"labels must not be negative, but one is {int(labels.min())}")
-
-
-@contextmanager
-def _settled(model: Any, device: torch.device) -> Iterator[None]:
-    """Evaluation mode, no gradients for parameters, strict precision; everything as it was afterwards."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    training = [module for module in modules if module.training]
-    learning = [p for module in modules for p in module.parameters(recurse=False) if p.requires_grad]
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(torch.autocast(device.type, enabled=False))
-        stack.enter_context(_strict())
-        try:
-            for module in training:
-                module.training = False
-            for parameter in learning:
-                parameter.requires_grad_(False)
-            yield
-        finally:
-            for module in training:
-                module.training = True
-            for parameter in learning:
-                parameter.requires_grad_(True)
-
-
-@contextmanager
-def _strict() -> Iterator[None]:
-    """float32 means float32, and the same call gives the same bits."""
-    backends: Any = torch.backends
-    wanted: list[tuple[Any, str, Any]] = [
-        (backends.cuda.matmul, "fp32_precision", "ieee"),
-        (backends.cudnn.conv, "fp32_precision", "ieee"),
-        (backends.mkldnn.matmul, "fp32_precision", "ieee"),
-        (backends.mkldnn.conv, "fp32_precision", "ieee"),
-        (backends.cudnn, "deterministic", True),
-        (backends.cudnn, "benchmark", False),
-    ]
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in wanted]
-    try:
-        for owner, name, value in wanted:
-            setattr(owner, name, value)
-        yield
-    finally:
-        for owner, name, value in before:
-            setattr(owner, name, value)

@@ -10,13 +10,16 @@ alone: D = 1 − sqrt(ones / d). The paper writes exp(−D²/σ²) (kernel="pape
 exp(−D²/(2σ²)) (kernel="lime", the default). From the same masks and scores the coefficients are those of the package
 with `feature_selection="lasso_path"` and an unregularised regressor; where its Lasso path is empty, because the score
 does not change, the package falls back to all superpixels and this code says that there is no explanation.
+
+The masks are fair coins, as the package draws them; the paper draws the number of ones first, uniformly, and then which
+superpixels they are, which gives more masks near the whole image and near the empty one.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, get_args
@@ -28,10 +31,10 @@ from sklearn.linear_model import lars_path
 from torch import Tensor, nn
 
 from .base import Explainer, Explanation, MethodError, as_numbers
-from .classifiers import Classifier
-from .images import GREY, to_pixels
-from .inference import tuned
-from .superpixels import Algorithm, Quickshift, Segmenter, Slic
+from .images import to_pixels
+from .input_checks import checked_request
+from .masked_passes import MaskedPasses, MaskedScores, one_behind, score_each
+from .superpixels import Algorithm, Segmenter, algorithm_of, check_parameters
 
 Kernel = Literal["lime", "paper"]
 
@@ -125,23 +128,17 @@ class Lime(Explainer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("n_samples", 2), ("n_features", 1), ("slic_n_segments", 1)):
+        for name, least in (("n_samples", 2), ("n_features", 1)):
             if getattr(self, name) < least:
                 raise MethodError(f"lime: {name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("quickshift_kernel_size", "quickshift_max_dist", "slic_compactness", "kernel_width"):
-            if getattr(self, name) <= 0:
-                raise MethodError(f"lime: {name} must be above 0, not {getattr(self, name)}")
-        if not 0 <= self.quickshift_ratio <= 1:
-            raise MethodError(f"lime: quickshift_ratio must be in 0..1, not {self.quickshift_ratio}")
-        if self.slic_sigma < 0:
-            raise MethodError(f"lime: slic_sigma must not be negative, not {self.slic_sigma}")
+        if self.kernel_width <= 0:
+            raise MethodError(f"lime: kernel_width must be above 0, not {self.kernel_width}")
+        check_parameters(self)
 
     @property
     def superpixels(self) -> Algorithm:
         """The algorithm that cuts the image, with its parameters."""
-        if self.segmentation == "slic":
-            return Slic(self.slic_n_segments, self.slic_compactness, self.slic_sigma)
-        return Quickshift(self.quickshift_kernel_size, self.quickshift_max_dist, self.quickshift_ratio)
+        return algorithm_of(self)
 
     def explain(
         self,
@@ -154,20 +151,12 @@ class Lime(Explainer):
     ) -> list[Explanation]:
         """See `Explainer.explain`. A batch of masked pictures never mixes two images, and all batches of an image have
         one shape, so its explanation has the same bytes whatever else is explained beside it."""
-        wanted = _checked_request(images, labels, seeds)
+        wanted = checked_request(images, labels, seeds)
         if not wanted:
             return []
         segments_of_each = (segmenter or Segmenter()).segment(to_pixels(images), self.superpixels)
-        explanations: list[Explanation] = []
-        # One image behind: on a GPU the next image's passes are under way while this one's scores are fitted.
-        behind: _Scored | None = None
-        for scored in self._score_each(classifier, images, images.cpu(), wanted, segments_of_each):
-            if behind:
-                explanations.append(self._fit(behind))
-            behind = scored
-        if behind:
-            explanations.append(self._fit(behind))
-        return explanations
+        scored = self._score_each(classifier, images, images.cpu(), wanted, segments_of_each)
+        return [self._fit(image) for image in one_behind(scored)]
 
     def masks(self, n_superpixels: int, seed: int) -> Tensor:
         """bool [n_samples, n_superpixels], the first row all ones, the others fair coins: the same on every device."""
@@ -183,21 +172,12 @@ class Lime(Explainer):
         images_here: Tensor,
         wanted: list[tuple[int, int]],
         segments_of_each: Iterator[np.ndarray],
-    ) -> Iterator[_Scored]:
-        """images_here: the images again, on the CPU, so that nothing below has to wait for the device."""
+    ) -> Iterator[MaskedScores]:
         dtype = torch.bfloat16 if self.precision == "bfloat16" else images.dtype
-        normalised = classifier.normalised if isinstance(classifier, Classifier) else _unchanged
-        network = tuned(classifier.network if isinstance(classifier, Classifier) else classifier, dtype)
-        for position, ((label, seed), segments) in enumerate(zip(wanted, segments_of_each, strict=True)):
-            image = images[position : position + 1]
-            masks = self.masks(int(segments.max()) + 1, seed)
-            hidden = _onto(_filled(images_here[position : position + 1], segments, self.fill), image.device)
-            scores = score_masks(
-                network, normalised(image).to(dtype), normalised(hidden).to(dtype), segments, masks, label
-            )
-            yield _Scored(position, label, seed, segments, masks, _fetching(scores))
+        passes = MaskedPasses(classifier, images, dtype)
+        return score_each(passes, images, images_here, wanted, segments_of_each, fill=self.fill, masks=self.masks)
 
-    def _fit(self, scored: _Scored) -> Explanation:
+    def _fit(self, scored: MaskedScores) -> Explanation:
         try:
             surrogate = fit_surrogate(
                 scored.masks,
@@ -218,94 +198,6 @@ class Lime(Explainer):
             seed=scored.seed,
             reason=surrogate.reason,
         )
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """An image whose passes have been started; `scores()` waits for them."""
-
-    position: int
-    label: int
-    seed: int
-    segments: np.ndarray
-    masks: Tensor
-    scores: Callable[[], Tensor]
-
-
-@torch.inference_mode()
-def score_masks(
-    network: nn.Module, shown: Tensor, hidden: Tensor, segments: np.ndarray, masks: Tensor, label: int
-) -> Tensor:
-    """The probability of `label` for each mask: float32 [n], on the device of `shown`.
-
-    shown, hidden: [1, 3, h, w], what the network is given where a superpixel is present and where it is absent.
-    segments: int [h, w], labelled 0..d−1. masks: bool [n, d].
-
-    The pictures are composed on the device, channels-last, into one buffer, a batch at a time; nothing waits for it.
-    """
-    _, channels, height, width = shown.shape
-    device = shown.device
-    batch = _batch_size(len(masks), height * width, device)
-    shown, hidden = (picture.permute(0, 2, 3, 1).reshape(1, -1) for picture in (shown, hidden))
-    owner = _onto(torch.tensor(segments).reshape(-1).repeat_interleave(channels), device).expand(batch, -1)
-    spare = -len(masks) % batch  # the last batch is filled up, so that all have one shape
-    present = _onto(torch.cat([masks, masks[:1].expand(spare, -1)]), device)
-    kept = torch.empty(owner.shape, dtype=torch.bool, device=device)
-    composed = torch.empty(owner.shape, dtype=shown.dtype, device=device)
-    pictures = composed.view(batch, height, width, channels).permute(0, 3, 1, 2)
-    scores = []
-    for rows in present.split(batch):
-        torch.gather(rows, 1, owner, out=kept)
-        torch.where(kept, shown, hidden, out=composed)
-        logits = network(pictures)
-        if logits.ndim != 2 or not 0 <= label < logits.shape[1]:
-            raise MethodError(f"label {label} is none of the classifier's outputs, {list(logits.shape[1:])}")
-        scores.append(logits.float().softmax(1)[:, label])
-    return torch.cat(scores)[: len(masks)]
-
-
-def _batch_size(n: int, pixels: int, device: torch.device) -> int:
-    """Equal shares of n: on a CPU small enough for the activations to stay in the cache, on a GPU enough to fill it."""
-    of_224 = 8 if device.type == "cpu" else 256
-    most = min(max(of_224 * 224 * 224 // pixels, of_224), 1024)
-    return math.ceil(n / math.ceil(n / most))
-
-
-def _onto(tensor: Tensor, device: torch.device) -> Tensor:
-    """Without waiting for what the device is doing."""
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
-
-
-def _fetching(scores: Tensor) -> Callable[[], Tensor]:
-    """Begin to bring the scores to the CPU. The function that it gives waits for these, not for what the device is
-    told to do later."""
-    if scores.device.type != "cuda":
-        return lambda: scores
-    here = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True).copy_(scores, non_blocking=True)
-    arrived = torch.cuda.current_stream(scores.device).record_event()
-
-    def fetched() -> Tensor:
-        arrived.synchronize()
-        return here
-
-    return fetched
-
-
-def _filled(image: Tensor, segments: np.ndarray, fill: str) -> Tensor:
-    """The image [1, 3, h, w], on the CPU, with every superpixel absent."""
-    if fill == "grey":
-        return torch.full_like(image, GREY / 255)
-    owner = segments.reshape(-1)
-    counts = np.bincount(owner)
-    pixels = image[0].reshape(3, -1).double().numpy()
-    means = np.stack([np.bincount(owner, weights=channel) / counts for channel in pixels])
-    return torch.from_numpy(means[:, segments]).to(image.dtype)[None]
-
-
-def _unchanged(images: Tensor) -> Tensor:
-    return images
 
 
 def _distinct(design: np.ndarray) -> np.ndarray:
@@ -360,14 +252,3 @@ def _checked_data(
     if not weights.any():
         raise MethodError(f"kernel_width {kernel_width} is so small that no mask has any weight")
     return design, response, weights
-
-
-def _checked_request(images: Tensor, labels: Tensor, seeds: Sequence[int]) -> list[tuple[int, int]]:
-    """Label and seed of each image."""
-    if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
-        raise MethodError(f"images must be floating point [n, 3, h, w], not {images.dtype} {list(images.shape)}")
-    if labels.shape != (len(images),) or len(seeds) != len(images):
-        raise MethodError(
-            f"{len(images)} images need as many labels and seeds, not {list(labels.shape)} and {len(seeds)}"
-        )
-    return [(int(label), int(seed)) for label, seed in zip(labels.tolist(), seeds, strict=True)]

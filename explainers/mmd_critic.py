@@ -1,15 +1,15 @@
 """MMD-critic: prototypes that together resemble a class, and criticisms that it represents badly.
 
 Kim, Khanna & Koyejo, *Examples are not enough, learn to criticize!* (NeurIPS 2016); on hidden representations, as in
-section 3.4 of Stock & Cissé (2018). With K a kernel over the n points and k̄_j = Σ_i K_ij / n:
+section 3.3 of Stock & Cissé (2018). With K a kernel over the n points and k̄_j = Σ_i K_ij / n:
 
 Prototypes S maximise J_b(S) = 2/|S| Σ_{j∈S} k̄_j − 1/|S|² Σ_{i,j∈S} K_ij, the part of the squared maximum mean
 discrepancy that depends on S, greedily: the next one has the largest 2·k̄_j − (2·Σ_{i∈S} K_ij + K_jj)/(|S|+1).
 
 Criticisms C lie where the witness function w_j = k̄_j − Σ_{i∈S} K_ij / |S| is far from 0, and apart from each other:
 the next one has the largest |w_j| + λ·log r_j, with r_j what is left of K_jj once the criticisms before it are known
-(the increase of log det K_CC). λ, the `regularizer`, is 1e-5 in the paper, where that term all but vanishes, and 1 in
-the authors' code, where it dominates; 1e-5 here unless told otherwise. At the first criticism the authors' code
+(the increase of log det K_CC). λ, the `regularizer`, is 1e-5 with Stock & Cissé, where that term all but vanishes, and
+1 in the code of Kim et al., where it dominates; 1e-5 here unless told otherwise. At the first criticism their code
 subtracts log K_jj where the objective adds it; with a kernel whose diagonal is 1, as here from features, it is 0.
 
 Prototypes are no criticisms. Scores within 1e-12 of the best are ties, which the lowest index wins, so that rounding

@@ -1,6 +1,6 @@
 """Images of a class by the probability that the classifier gives it: sure ones, and those it fails on.
 
-Stock & Cissé (2018), section 3.4: prototypes above 0.9 for their own class, criticisms below 0.1.
+Stock & Cissé (2018), section 3.3: prototypes above 0.9 for their own class, criticisms below 0.1.
 """
 
 from __future__ import annotations

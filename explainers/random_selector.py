@@ -1,6 +1,6 @@
 """Images of a class at random: the comparison that the other selections have to beat.
 
-A condition of the class-assignment study of Stock & Cissé (2018), section 3.4.
+A condition of the class-assignment study of Stock & Cissé (2018), section 3.3.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def explanation_path(
 def heat_map(picture: np.ndarray, explanation: Explanation) -> np.ndarray:
     """The picture in shades of grey under red where a superpixel speaks for the label, blue where it speaks against.
 
-    The opacity is proportional to the coefficient; the largest absolute one gets 80 %.
+    The opacity is proportional to the coefficient; the largest absolute one gets 80%.
     """
     _check(picture, explanation.segments)
     grey = ((picture.astype(np.int64) @ np.array([299, 587, 114]) + 500) // 1000)[:, :, None]
@@ -106,6 +106,11 @@ def side_by_side(pictures: Sequence[np.ndarray], *, gap: int = 8) -> np.ndarray:
     space = np.full((len(pictures[0]), gap, 3), 255, np.uint8)
     row = [part for picture in pictures for part in (picture, space)][:-1]
     return np.concatenate(row, axis=1)
+
+
+def examples_sheet(query: np.ndarray, examples: Sequence[np.ndarray], *, gap: int = 8) -> np.ndarray:
+    """A picture and, after a gap three times as wide, those that explain it, best first."""
+    return side_by_side([side_by_side([query, *examples[:1]], gap=3 * gap), *examples[1:]], gap=gap)
 
 
 def stacked(rows: Sequence[np.ndarray], *, gap: int = 8) -> np.ndarray:

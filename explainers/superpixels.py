@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from skimage import segmentation
+
+from .base import MethodError
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,26 @@ class Slic:
 
 
 Algorithm = Quickshift | Slic
+
+
+def algorithm_of(method: Any) -> Algorithm:
+    """The algorithm that a method's parameters `segmentation`, `quickshift_…` and `slic_…` describe."""
+    if method.segmentation == "slic":
+        return Slic(method.slic_n_segments, method.slic_compactness, method.slic_sigma)
+    return Quickshift(method.quickshift_kernel_size, method.quickshift_max_dist, method.quickshift_ratio)
+
+
+def check_parameters(method: Any) -> None:
+    """Raises MethodError, naming the method, for values of these parameters that make no sense."""
+    if method.slic_n_segments < 1:
+        raise MethodError(f"{method.name}: slic_n_segments must be at least 1, not {method.slic_n_segments}")
+    for name in ("quickshift_kernel_size", "quickshift_max_dist", "slic_compactness"):
+        if getattr(method, name) <= 0:
+            raise MethodError(f"{method.name}: {name} must be above 0, not {getattr(method, name)}")
+    if not 0 <= method.quickshift_ratio <= 1:
+        raise MethodError(f"{method.name}: quickshift_ratio must be in 0..1, not {method.quickshift_ratio}")
+    if method.slic_sigma < 0:
+        raise MethodError(f"{method.name}: slic_sigma must not be negative, not {method.slic_sigma}")
 
 
 def relabelled(labels: np.ndarray) -> np.ndarray:

@@ -7,11 +7,23 @@ class StudiesConfig(AppConfig):
     verbose_name = "Quorum"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  registers them
+        from django.apps import apps
+
+        from explainers import base
+        from explainers.computations import inputs
+        from studies.lib import plugins
+        from studies.operations import checks  # noqa: F401  registers them
+        from studies.preparation.catalogue_source import CatalogueSource
+
+        inputs.connect(CatalogueSource())
+        # Django calls it by what it does, and cuts that short in the path of a page.
+        apps.get_app_config("auth").verbose_name = "Accounts"
+
+        base.look_into(plugins.packages("methods"))
 
 
-class DeskConfig(apps.AdminConfig):
-    """Django's admin with the desk's own site."""
+class ResearcherSiteConfig(apps.AdminConfig):
+    """Django's admin with a site of our own."""
 
     default = False
-    default_site = "studies.desk.Desk"
+    default_site = "studies.accounts.admin_site.ResearcherSite"

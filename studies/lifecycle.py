@@ -1,30 +1,41 @@
 """The life of a study: created, opened (which freezes it), paused, closed.  Each step is written into its log."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import transaction
 from django.utils import timezone
 
-from studies import audit, participation, protocols, recruiting
-from studies.catalogue import catalogue
-from studies.consent import DEFAULT_CONSENT, NOTHING_KEPT
-from studies.errors import StudyError
+from studies import audit, participation, protocols
+from studies.analysis import automation
+from studies.catalog import judgement
+from studies.designs.choices import catalogue
+from studies.designs.consent import consent_texts, others_can_come, untold, with_ticks
+from studies.designs.consent_details import clean_details
+from studies.lib.canonical_json import digest
+from studies.lib.database import database_now
+from studies.lib.errors import StudyError
+from studies.lib.short_names import check_length, check_short_name
 from studies.models import Condition, Consent, Slot, Stimulus, Study
+from studies.participation.taking_over import take_over
+from studies.preparation import verification
 from studies.protocols import DesignError
-from studies.reports import tallying
-from studies.workbench.recipes import digest
+from studies.protocols.base.session_form import Flagging
+from studies.results import cache
 
 What = audit.What
 
+#: Characters of a title, as its column has them.
+LONGEST_TITLE = 200
+
 EDITABLE = (Study.State.DRAFT, Study.State.READY)
 #: What a rehearsal has of its study, beside conditions and stimuli.
-COPIED = ("owner", "protocol", "protocol_version", "design", "consent_text", "preparation", "prepared_at")
+COPIED = ("owner", "protocol", "protocol_version", "design", "preparation", "prepared_at")
+COPIED += ("consent_text", "consent_details")
+COPIED_OF_STIMULI = ("role", "number", "digest", "family", "block", "shown", "truth")
 NOT_YET_OPEN = (Study.State.DRAFT, Study.State.PREPARING, Study.State.READY)
 
 
@@ -35,16 +46,17 @@ def create_study(
     design: Any,
     title: str = "",
     consent_text: str = "",
+    consent_details: Any = None,
     owner: AbstractBaseUser | None = None,
     actor: AbstractBaseUser | None = None,
+    repeats: Mapping[str, Any] | None = None,
 ) -> Study:
     """A draft with a valid design; StudyError with one line that names every mistake.  Without an owner it is seen by
-    superusers only.
+    superusers only.  consent_text: of one's own, in the place of the one that is composed from the design.  repeats: of
+    the export that it is made from, what `studies.repeating` compares later.
     """
-    try:
-        validate_slug(slug)
-    except ValidationError:
-        raise StudyError(f"{slug!r} is no name: use letters, digits, hyphens and underscores") from None
+    check_short_name(slug)
+    check_length(title, LONGEST_TITLE, "a title")
     if Study.objects.filter(slug=slug).exists():
         raise StudyError(f"there is already a study called {slug}")
     try:
@@ -52,6 +64,7 @@ def create_study(
         complete = kind.clean(design, catalogue=catalogue())
     except DesignError as error:
         raise StudyError(f"design: {error}") from None
+    details = with_ticks(Study(protocol=kind.key, design=complete), clean_details(consent_details or {}))
     with transaction.atomic():
         study = Study.objects.create(
             slug=slug,
@@ -59,11 +72,14 @@ def create_study(
             protocol=kind.key,
             protocol_version=kind.version,
             design=complete,
-            consent_text=consent_text or DEFAULT_CONSENT,
+            consent_text=consent_text.strip(),
+            consent_details=details,
             owner=owner,
+            repeats=dict(repeats) if repeats else None,
         )
+        again = {"repeats": repeats["design_sha256"]} if repeats else {}
         owned_by = owner.get_username() if owner else None
-        audit.record(study, What.CREATED, actor, protocol=kind.key, owner=owned_by, design=complete)
+        audit.record(study, What.CREATED, actor, protocol=kind.key, owner=owned_by, design=complete, **again)
     return study
 
 
@@ -85,11 +101,21 @@ def change_design(study: Study, design: Any, *, actor: AbstractBaseUser | None =
 
 
 @transaction.atomic
-def change_texts(study: Study, *, title: str, consent_text: str, actor: AbstractBaseUser | None = None) -> None:
-    """Change what people read before they begin; possible until the study opens, which freezes it."""
+def change_texts(
+    study: Study, *, title: str, consent_text: str, details: Any = None, actor: AbstractBaseUser | None = None
+) -> None:
+    """Change what people read before they begin; possible until the study opens, which freezes it.
+
+    An empty consent_text is the composed one; None as details leaves these as they are.
+    """
+    check_length(title, LONGEST_TITLE, "a title")
     row = Study.objects.select_for_update().get(pk=study.pk)
-    before = {"title": row.title, "consent_text": row.consent_text}
-    after = {"title": title or study.slug, "consent_text": consent_text or DEFAULT_CONSENT}
+    before = {"title": row.title, "consent_text": row.consent_text, "consent_details": row.consent_details}
+    after = {
+        "title": title or study.slug,
+        "consent_text": consent_text.strip(),
+        "consent_details": row.consent_details if details is None else with_ticks(row, clean_details(details)),
+    }
     changed = Study.objects.filter(pk=study.pk, state__in=NOT_YET_OPEN).update(**after)
     study.refresh_from_db()
     if not changed:
@@ -110,11 +136,49 @@ def duplicate_study(study: Study, *, slug: str, title: str = "", actor: Abstract
         design=study.design,
         title=title or f"{study.title[:190]} (copy)",
         consent_text=study.consent_text,
+        consent_details=study.consent_details,
         owner=actor or study.owner,
         actor=actor,
     )
     audit.record(study, What.DUPLICATED, actor, copy=copy.slug)
     return copy
+
+
+@transaction.atomic
+def extend_study(
+    study: Study, *, classifier: str, slug: str, title: str = "", actor: AbstractBaseUser | None = None
+) -> Study:
+    """A draft that asks of another classifier what the closed study did not ask; its answers are taken over on opening.
+
+    StudyError in one line where it cannot be done.
+    """
+    if study.state != Study.State.CLOSED:
+        raise StudyError(f"study {study.slug} is {study.state}: only a closed study can be extended")
+    if study.rehearsal_of_id:
+        raise StudyError(f"study {study.slug} is a rehearsal: only a study that people answered can be extended")
+    if not {"classifier", "classifiers"} <= set(protocols.get(study.protocol).form_class.base_fields):
+        raise StudyError(f"study {study.slug} is of {study.protocol}, which takes no further classifier")
+    names = protocols.classifiers_of(study.design)
+    if classifier in names:
+        raise StudyError(f"study {study.slug} has the classifier {classifier} already")
+    if study.design["sample"]:
+        raise StudyError(
+            f"study {study.slug} shows a sample of the errors of its classifiers, which is none of those of others"
+        )
+    design = {**study.design, "classifier": "", "classifiers": [*names, classifier]}
+    extension = create_study(
+        slug=slug,
+        protocol=study.protocol,
+        design=design,
+        title=title or study.title,
+        consent_text=study.consent_text,
+        owner=actor or study.owner,
+        actor=actor,
+    )
+    extension.extends = study
+    extension.save(update_fields=["extends"])
+    audit.record(study, What.EXTENDED, actor, extension=extension.slug, classifier=classifier)
+    return extension
 
 
 @transaction.atomic
@@ -143,7 +207,7 @@ def copy_for_rehearsal(study: Study, *, actor: AbstractBaseUser | None = None) -
             Stimulus(
                 study=copy,
                 condition=conditions[stimulus.condition.key],
-                **{name: getattr(stimulus, name) for name in ("role", "number", "digest", "family", "shown", "truth")},
+                **{name: getattr(stimulus, name) for name in COPIED_OF_STIMULI},
             )
             for stimulus in stimuli.iterator(chunk_size=2000)
         ),
@@ -155,21 +219,39 @@ def copy_for_rehearsal(study: Study, *, actor: AbstractBaseUser | None = None) -
 
 
 @transaction.atomic
-def open_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
-    """Freeze the design, make the slots and let people in; or let them in again after a pause."""
+def open_study(
+    study: Study, *, actor: AbstractBaseUser | None = None, anyway: bool = False, untold_anyway: bool = False
+) -> None:
+    """Freeze the design, make the slots and let people in; or let them in again after a pause.
+
+    anyway: in spite of what is doubtful about its classifier (`judgement.doubts`), which is written into the log;
+    otherwise that is a StudyError.  untold_anyway: the same of what its consent text does not tell people
+    (`consent.untold`); where nobody beside us can come (`consent.others_can_come`) that is written down only.
+    """
     row = Study.objects.select_for_update().get(pk=study.pk)
+    if row.state in (Study.State.PAUSED, Study.State.READY):
+        verification.check(row)
     if row.state == Study.State.PAUSED:
         row.state = Study.State.OPEN
         row.save(update_fields=["state"])
         audit.record(row, What.REOPENED, actor)
     elif row.state == Study.State.READY:
-        _check_consent(row)
+        left_out = untold(row)
+        if left_out and others_can_come(row) and not untold_anyway:
+            raise StudyError(f"study {row.slug} is not opened to other people: {left_out}")
+        doubts = judgement.doubts(row)
+        if doubts and not anyway:
+            raise StudyError(f"study {row.slug} is not opened without a confirmation: {' '.join(doubts)}")
         _freeze(row)
         _make_slots(row)
+        taken_over = take_over(row)
         row.state, row.opened_at = Study.State.OPEN, timezone.now()
         row.save(update_fields=["state", "opened_at", "frozen", "design_sha256", "reach"])
         stimuli = row.frozen["stimuli"]
-        audit.record(row, What.OPENED, actor, design_sha256=row.design_sha256, stimuli=stimuli)
+        in_spite_of = {"in_spite_of": doubts} if doubts else {}
+        more = in_spite_of | ({"untold": left_out} if left_out else {})
+        more |= {"taken_over": taken_over} if row.extends else {}
+        audit.record(row, What.OPENED, actor, design_sha256=row.design_sha256, stimuli=stimuli, **more)
     else:
         hint = "prepare it first" if row.state in (Study.State.DRAFT, Study.State.PREPARING) else "it cannot be opened"
         raise StudyError(f"study {row.slug} is {row.state}: {hint}")
@@ -185,9 +267,11 @@ def pause_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
 def close_study(study: Study, *, actor: AbstractBaseUser | None = None) -> None:
     """Take no more answers, for good; results can be seen from now on, those of a large study once a worker counted."""
     states = [Study.State.OPEN, Study.State.PAUSED]
-    _move(study, states, What.CLOSED, actor, state=Study.State.CLOSED, closed_at=timezone.now())
-    if tallying.large(study):
-        tallying.ask(study)
+    # Whoever is answering is waited for, and only then is it closed: nothing is answered after that moment.
+    Study.objects.select_for_update(no_key=True).only("pk").get(pk=study.pk)
+    _move(study, states, What.CLOSED, actor, state=Study.State.CLOSED, closed_at=database_now())
+    if cache.large(study):
+        cache.ask(study)
 
 
 @transaction.atomic
@@ -215,7 +299,7 @@ def unarchive_study(study: Study, *, actor: AbstractBaseUser | None = None) -> N
 def why_not_deleted(study: Study) -> str:
     """What keeps a study from being deleted; empty where nothing does."""
     if study.state in (Study.State.OPEN, Study.State.PAUSED):
-        return "somebody may be about to take part: close it first"
+        return "participants may be about to begin: close it first"
     if study.participants.exists():
         return "people have taken part, and what they said is never deleted; a closed study can be archived"
     if study.rehearsals.exists():
@@ -243,22 +327,18 @@ def _move(study: Study, states: Sequence[str], what: str, actor: AbstractBaseUse
     audit.record(study, what, actor, answers=study.slots.filter(filled=True).count())
 
 
-def _check_consent(study: Study) -> None:
-    chosen = getattr(study, "recruitment", None)
-    if chosen and recruiting.get(chosen.recruiter).names_people and NOTHING_KEPT in study.consent_text:
-        title = recruiting.get(chosen.recruiter).title
-        raise StudyError(
-            f"the consent text says that nothing identifies people, and {title} names them: say what is kept of that"
-        )
-
-
 def _freeze(study: Study) -> None:
-    consent = Consent.objects.create(
-        study=study, version=1, text=study.consent_text, sha256=hashlib.sha256(study.consent_text.encode()).hexdigest()
-    )
-    stimuli = list(study.stimuli.order_by("number").values_list("digest", flat=True))
-    study.reach = participation.reach(study)
-    study.frozen = {
+    for language, text in consent_texts(study).items():
+        Consent.objects.create(study=study, version=1, language=language, text=text, sha256=_sha256(text))
+    study.reach = participation.max_stimuli_per_visit(study)
+    study.frozen = frozen_content(study)
+    study.design_sha256 = digest(study.frozen)
+
+
+def frozen_content(study: Study) -> dict[str, Any]:
+    """What opening a prepared study freezes; its digest is the SHA-256 of the design, also before it is opened."""
+    consents = {language: _sha256(text) for language, text in consent_texts(study).items()}
+    return {
         "study": study.slug,
         "title": study.title,
         "protocol": study.protocol,
@@ -267,19 +347,44 @@ def _freeze(study: Study) -> None:
         "preparation": study.preparation,
         "analysis": registered_analysis(study),
         "stimuli": study.stimuli.main().count(),
-        "checks": study.stimuli.checks().count(),
-        "stimuli_sha256": digest(stimuli),
-        "consent_sha256": consent.sha256,
+        "checks": study.stimuli.control_stimuli().count(),
+        "stimuli_sha256": digest(list(study.stimuli.order_by("number").values_list("digest", flat=True))),
+        "consent_sha256": next(iter(consents.values())),
+        "consent_sha256_by_language": {language: sha256 for language, sha256 in consents.items() if language},
     }
-    study.design_sha256 = digest(study.frozen)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def registered_looks(design: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The spending function of a design's interim looks, and the shares of all answers at which they come."""
+    if not design.get("spending"):
+        return None
+    shares = [float(part) / 100 for part in design["interim_looks"].split(",")]
+    return {"spending": design["spending"], "shares": shares}
 
 
 def registered_analysis(study: Study) -> dict[str, Any]:
     """The analysis that opening a prepared study freezes with its design."""
-    plan = protocols.get(study.protocol).registered(study.design, study.preparation)
+    plan = protocols.get(study.protocol).preregister(study.design, study.preparation)
     n, panel, seed = study.stimuli.main().count(), study.design["answers_per_stimulus"], study.design["seed"]
+    told = plan.as_json()
+    if least := study.design.get("min_answer_ms"):
+        told["exclusions"].append(
+            f"an answer less than {least} ms after its picture was painted, by the page's clock, does not count "
+            f"({participation.UNSEEN})"
+        )
+    if study.design.get("flagging") == Flagging.EXCLUDE:
+        signs = "; ".join(automation.SIGNALS.values())
+        told["exclusions"].append(
+            f"answers of participants with a sign of a program do not count ({participation.FLAGGED}; signs of version "
+            f"{automation.VERSION}: {signs})"
+        )
+    told["looks"] = registered_looks(study.design)
     return {
-        **plan.as_json(),
+        **told,
         "target": {"stimuli": n, "answers_per_stimulus": panel, "answers": panel * n},
         "seeds": {"study": seed, "order": seed, "bootstrap": seed},
     }
@@ -287,7 +392,7 @@ def registered_analysis(study: Study) -> dict[str, Any]:
 
 def _make_slots(study: Study) -> None:
     """One row for each wanted answer; in each layer of slots the stimuli come in another random order."""
-    stimuli = list(study.stimuli.main().order_by("number").values_list("pk", "condition_id", "family"))
+    stimuli = list(study.stimuli.main().order_by("number").values_list("pk", "condition_id", "family", "block"))
     random = np.random.default_rng(study.design["seed"])
     for slot_no in range(1, study.design["answers_per_stimulus"] + 1):
         ranks = random.permutation(len(stimuli))
@@ -300,8 +405,9 @@ def _make_slots(study: Study) -> None:
                     rank=int(rank),
                     condition_id=condition,
                     family=family,
+                    block=block,
                 )
-                for (stimulus, condition, family), rank in zip(stimuli, ranks, strict=True)
+                for (stimulus, condition, family, block), rank in zip(stimuli, ranks, strict=True)
             ),
             batch_size=2000,
         )

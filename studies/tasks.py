@@ -2,46 +2,75 @@
 
 from celery import shared_task
 
-from studies import recruitment, retention, workbench
-from studies.importing import jobs
-from studies.reports import tallying
-from studies.workbench import checking
+from studies import preparation
+from studies.accounts import failed_logins
+from studies.catalog import evaluation
+from studies.catalog.explanations import job as explanation_job
+from studies.catalog.importing import jobs
+from studies.participation import retention
+from studies.preparation import selection_counts, verification
+from studies.recruitment import arrivals, postings
+from studies.results import cache
 
 
 @shared_task
 def prepare(study_id: int) -> None:
-    workbench.replay(study_id)
+    preparation.resume_preparation(study_id)
+
+
+@shared_task
+def count_selectable(study_id: int) -> None:
+    selection_counts.count_for_page(study_id)
 
 
 @shared_task
 def compute(ids: list[int]) -> None:
-    workbench.compute(ids)
+    preparation.compute(ids)
 
 
 @shared_task
-def bring_in(run_id: int) -> None:
-    jobs.bring_in(run_id)
+def run_import(run_id: int) -> None:
+    jobs.run_import(run_id)
 
 
 @shared_task
-def check(check_id: int) -> None:
-    checking.look(check_id)
+def evaluate(evaluation_id: int) -> None:
+    evaluation.evaluate(evaluation_id)
 
 
 @shared_task
-def tally(tally_id: int) -> None:
-    tallying.count(tally_id)
+def measure_explanations(measurement_id: int) -> None:
+    explanation_job.measure(measurement_id)
+
+
+@shared_task
+def count_results(cache_id: int) -> None:
+    cache.count(cache_id)
+
+
+@shared_task
+def ask_about_posting(posting_id: int) -> None:
+    postings.ask_by_id(posting_id)
 
 
 @shared_task
 def sweep() -> None:
-    workbench.sweep()
+    preparation.sweep()
     jobs.sweep()
-    checking.sweep()
-    tallying.sweep()
+    evaluation.sweep()
+    explanation_job.sweep()
+    cache.sweep()
+    postings.sweep()
 
 
 @shared_task
 def forget() -> None:
-    recruitment.delete_ids()
+    arrivals.delete_ids()
+    failed_logins.prune()
     retention.forget()
+
+
+@shared_task
+def verify_files() -> None:
+    """Each night; what is damaged stands in the log, a line for each file."""
+    verification.verify_all()

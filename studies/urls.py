@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .operations import probes
 
 app_name = "studies"
 urlpatterns = [
@@ -9,8 +10,9 @@ urlpatterns = [
     path("s/<uuid:link>/withdraw/", views.withdraw_by_code, name="withdraw_by_code"),
     path("t/<str:token>/", views.take, name="take"),
     path("t/<str:token>/withdraw/", views.withdraw, name="withdraw"),
-    path("healthz", views.healthz, name="healthz"),
-    path("readyz", views.readyz, name="readyz"),
-    path("metrics", views.figures, name="metrics"),
+    path("recruiters/<slug:key>/messages/", views.recruiter_message, name="recruiter_message"),
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
+    path("metrics", probes.metrics, name="metrics"),
     path("pictures/<path:name>", views.picture, name="picture"),
 ]

@@ -1,6 +1,17 @@
+import gc
+
 import pytest
 from django.conf import settings
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.test import override_settings
+
+from studies import installation
+
+
+def pytest_collection_finish():
+    """What was imported stays to the end: looking through it for garbage again and again costs more than many tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,3 +27,11 @@ def django_db_modify_db_settings():
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = database["NAME"]
+
+
+@pytest.fixture(autouse=True)
+def no_test_leaves_its_name_on_the_stored_files():
+    """Each test has a database of its own, and most of them share one data folder."""
+    yield
+    if isinstance(default_storage._wrapped, FileSystemStorage):
+        default_storage.delete(installation.MARK)

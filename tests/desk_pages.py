@@ -1,27 +1,29 @@
-"""Every page of the desk that somebody can open, generated from the table of all addresses (tests/matrix.py)."""
+"""Every page of the desk that somebody can open, from the table of all addresses (tests/permission_matrix.py)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.contrib.auth.models import Group, User
 
-from studies.models import Classifier, Import, Posting, Recruitment, Study, Tally
-from studies.reports import tallying
-from tests import matrix
-from tests.large import prepared_like
-from tests.matrix import HIDDEN, NOBODY, NOTHING, REFUSED, TABLE
+from studies.models import Classifier, Import, Recruitment, ResultCache, Study
+from studies.results import cache
+from tests.large_study import prepared_like
+from tests.permission_matrix import HIDDEN, NOBODY, NOTHING, REFUSED, TABLE
+
+from . import permission_matrix
 
 #: Files to be kept, not pages to be read; they are as large as the study.
 FILES = {
     "admin/studies/study/<int:pk>/results/export/",
     "admin/studies/study/<int:pk>/history/log.csv",
     "admin/studies/import/<int:pk>/report.csv",
+    "admin/studies/import/<int:pk>/thumbnail/<slug:sha256>.png",
+    "admin/studies/imageset/<int:pk>/images/<int:image>/picture.png",
 }
-#: What leads on to another page; the last one does where no market can be asked.
+#: What leads on to another page.
 ELSEWHERE = {
     "admin/login/",
     "admin/studies/import/<int:pk>/decide/",
-    "admin/studies/study/<int:pk>/recruiting/posting/",
 }
 State = Study.State
 #: What the states of the table come to; `begun` is a study that somebody answers.
@@ -83,13 +85,13 @@ def pages(study: Study) -> Iterator[Page]:
             continue
         variants = [(row.state, row.query), *ALSO.get(route, [])]
         if route == "admin/studies/study/add/design/":
-            query = matrix.FIRST_STEP.replace("rectified_labeling", "{}")
+            query = permission_matrix.FIRST_STEP.replace("rectified_labeling", "{}")
             variants += [("ready", query.format(key)) for key in DESIGNS]
         for state, query in variants:
             query = query.format(**numbers)
             name = f"{route.removeprefix('admin/')}{query} {state if 'study' in row.about else ''}".strip() or "start"
             thing = about["prepared"] if route == DELETING else about[row.about]
-            yield Page(name, route, state, matrix.address(route, thing) + query)
+            yield Page(name, route, state, permission_matrix.address(route, thing) + query)
 
 
 def _things(study: Study) -> dict[str, str]:
@@ -107,6 +109,7 @@ def _things(study: Study) -> dict[str, str]:
         "class": f"{images.pk}/classes/0",
         "classifier": str(classifier.pk),
         "image": images.images.first().sha256,
+        "photograph": f"{images.pk}/images/{images.images.first().pk}",
         "import": str(Import.objects.get(name=images.name).pk),
         "event": str(study.events.first().pk),
         "account": str(account.pk),
@@ -120,12 +123,8 @@ def put(study: Study, state: str) -> None:
     archived = study.opened_at if state == "archived" else None
     Study.objects.filter(pk=study.pk).update(state=STATES[state], opened_at=opened, archived_at=archived)
     Recruitment.objects.filter(study=study).delete()
-    study.postings.all().delete()
-    Tally.objects.filter(study=study).delete()
+    ResultCache.objects.filter(study=study).delete()
     if state == "recruiting":
-        Recruitment.objects.create(study=study, recruiter="mturk", settings={"mturk": {"place": "sandbox"}})
-        offer = {"title": "Look at pictures", "places": 3, "reward": "1.00"}
-        at = {"recruiter": "mturk", "place": "sandbox", "name": "3HIT", "posted_at": opened}
-        Posting.objects.create(study=study, offer=offer, **at)
+        Recruitment.objects.create(study=study, recruiter="framing", settings={"framing": {"place": "sandbox"}})
     if state in COUNTED:
-        tallying.count(tallying.ask(study).pk)
+        cache.count(cache.ask(study).pk)

@@ -6,62 +6,49 @@ from itertools import count
 import numpy as np
 from django.utils import timezone
 
-from explainers.images import encode_png
-from studies import lifecycle, participation, protocols, storage
-from studies.models import (
-    Classifier,
-    Condition,
-    Image,
-    ImageClass,
-    ImageSet,
-    Participant,
-    Slot,
-    Stimulus,
-    Study,
-    Trial,
+from studies import lifecycle, participation, protocols
+from studies.lib import storage
+from studies.lib.canonical_json import digest
+from studies.models import Condition, Participant, Slot, Stimulus, Study, Trial
+from studies.preparation.cleanup import delete_unused, find_unused
+from studies.protocol_contract.made_up_images import (
+    CLASSES,
+    make_classifier,
+    make_image_set,
+    make_picture,
+    without_doubts,
 )
-from studies.workbench.recipes import digest
 
-CLASSES = ("accordion", "saxophone", "grand_piano")
+__all__ = [
+    "CLASSES",
+    "CONSENT",
+    "answered_study",
+    "delete_all_unused",
+    "fill_slots",
+    "make_classifier",
+    "make_image_set",
+    "make_picture",
+    "make_study",
+    "open_study",
+    "simulated_rows",
+    "without_doubts",
+]
+
 _numbers = count(1)
 
-
-def make_picture(seed: int, side: int = 32) -> bytes:
-    """A PNG of `side` by `side` random pixels."""
-    return encode_png(np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8))
-
-
-def make_image_set(name: str = "", *, classes: tuple[str, ...] = CLASSES, n_images: int = 12, side: int = 32):
-    """An image set whose n-th image is of the n-th class, in turn."""
-    image_set = ImageSet.objects.create(name=name or f"things-{next(_numbers)}")
-    ImageClass.objects.bulk_create(
-        ImageClass(image_set=image_set, index=i, name=label, title=label.replace("_", " "))
-        for i, label in enumerate(classes)
-    )
-    rows = []
-    for n in range(n_images):
-        file = storage.store("images", make_picture(n, side), ".png")
-        label = n % len(classes)
-        path, sha256 = f"{classes[label]}/{n:03}.png", file.split("/")[-1].removesuffix(".png")
-        rows.append(
-            Image(image_set=image_set, label=label, path=path, sha256=sha256, file=file, width=side, height=side)
-        )
-    Image.objects.bulk_create(rows)
-    return image_set
-
-
-def make_classifier(image_set: ImageSet, name: str = "") -> Classifier:
-    """A classifier as a row; nothing can be computed with it."""
-    name = name or f"net-{next(_numbers)}"
-    return Classifier.objects.create(
-        name=name,
-        image_set=image_set,
-        source={"module": "classifiers/none.py", "factory": "none"},
-        preprocessing={"resize": None, "crop": None, "mean": [0.0] * 3, "std": [1.0] * 3},
-        state_digest=digest(name),
-        digest=digest({"name": name}),
-        n_outputs=image_set.classes.count(),
-    )
+#: What a study has to tell its participants, beside what is read off its design.
+CONSENT = {
+    "researchers": "the authors of these tests",
+    "institution": "a university",
+    "contact": "study@example.org",
+    "approval": "no. 12 of its board",
+    "complaints": "board@example.org",
+    "minutes": 10,
+    "pay": 1.5,
+    "currency": "EUR",
+    "risks": "none are known",
+    "storage": "the university's server",
+}
 
 
 def make_study(n_stimuli: int = 3, answers_per_stimulus: int = 5, *, slug: str = "", side: int = 32, **design) -> Study:
@@ -70,14 +57,18 @@ def make_study(n_stimuli: int = 3, answers_per_stimulus: int = 5, *, slug: str =
     own = slug and digest(slug)[:8]
     image_set = make_image_set(own and f"things-{own}", n_images=min(n_stimuli, 12), side=side)
     design = {
-        "classifier": make_classifier(image_set, own and f"net-{own}").name,
+        "classifier": without_doubts(make_classifier(image_set, own and f"net-{own}")).name,
         "answers_per_stimulus": answers_per_stimulus,
         "threshold": max(1, answers_per_stimulus - 1),
         "trials_per_participant": n_stimuli,
         **design,
     }
     study = lifecycle.create_study(
-        slug=slug or f"study-{next(_numbers)}", protocol="rectified_labeling", design=design, title="Pictures and words"
+        slug=slug or f"study-{next(_numbers)}",
+        protocol="rectified_labeling",
+        design=design,
+        title="Pictures and words",
+        consent_details=CONSENT,
     )
     condition = Condition.objects.create(study=study, key="errors")
     images, classes = list(image_set.images.order_by("pk")), list(image_set.classes.all())
@@ -139,9 +130,11 @@ def simulated_rows(study: Study, people: int = 40, *, seed: int = 0, missing: fl
     """An open study of any protocol answered as the protocol simulates it, and closed; `missing`: share of answers."""
     kind, random = protocols.get(study.protocol), np.random.default_rng(seed)
 
-    def says(stimulus: Stimulus) -> tuple[str, int] | None:
+    def says(stimulus: Stimulus) -> tuple[str, int, dict | None] | None:
         answer, seconds = kind.simulated_answer(study.design, stimulus.truth, None, random)
-        return None if random.random() < missing else (answer, round(1000 * seconds))
+        sent = kind.simulated_parts(study.design, stimulus.truth, lambda about: None, random)
+        parts = {name: part[0] for name, part in sent.items()} or None
+        return None if random.random() < missing else (answer, round(1000 * seconds), parts)
 
     fill_slots(study, people, says)
     lifecycle.close_study(study)
@@ -150,7 +143,8 @@ def simulated_rows(study: Study, people: int = 40, *, seed: int = 0, missing: fl
 
 
 def fill_slots(study: Study, people: int, says) -> None:
-    """Every slot filled, in order of stimuli, by people who take turns; `says`: answer and milliseconds, or None."""
+    """Every slot filled, in order of stimuli, by people who take turns; `says`: answer, milliseconds and perhaps parts,
+    or None."""
     start, consent = timezone.now(), participation.current_consent(study)
     participants = Participant.objects.bulk_create(
         Participant(
@@ -170,7 +164,7 @@ def fill_slots(study: Study, people: int, says) -> None:
     for n, slot in enumerate(slots):
         if (said := says(slot.stimulus)) is None:
             continue
-        answer, took = said
+        answer, took, *parts = said
         shown = start + timedelta(seconds=5 * n)
         exclusion = protocols.get(study.protocol).exclusion(study.design, answer, took + 120)
         trials.append(
@@ -183,6 +177,7 @@ def fill_slots(study: Study, people: int, says) -> None:
                 presented_at=shown,
                 answered_at=shown + timedelta(milliseconds=took + 120),
                 answer=answer,
+                parts=parts[0] if parts else None,
                 response_ms=took,
                 counted=not exclusion,
                 exclusion=exclusion,
@@ -192,3 +187,8 @@ def fill_slots(study: Study, people: int, says) -> None:
     for slot, trial in zip(filled, Trial.objects.bulk_create(trials, batch_size=2000), strict=True):
         slot.holder, slot.filled = trial, trial.counted
     Slot.objects.bulk_update(filled, ["holder", "filled"], batch_size=200)
+
+
+def delete_all_unused() -> None:
+    """Delete what nothing uses, however much earlier tests have left in the data folder that they share."""
+    delete_unused(hours=0, confirmed=len(find_unused(hours=0).files))

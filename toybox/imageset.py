@@ -24,8 +24,9 @@ def scenes(images_per_class: int, seed: int) -> Iterator[tuple[str, Scene]]:
 def draw(folder: str | Path, *, images_per_class: int = IMAGES_PER_CLASS, seed: int = EVALUATION_SEED) -> int:
     """Draw the image set into `folder` and return the number of pictures.
 
-    Written are `CLASS/NUMBER.png`, `labels.csv` (file, label) and `rates.csv` (image, label, rate): for every picture
-    and class the chance that an attentive person says the class is relevant. The same seed gives the same bytes.
+    Written are `CLASS/NUMBER.png`, `labels.csv` (file, label), `objects.csv` (file, label, x0, y0, x1, y1): the box of
+    each thing that can be seen, in pixels, ends exclusive; and `rates.csv` (image, label, rate): for every picture and
+    class the chance that an attentive person says the class is relevant. The same seed gives the same bytes.
     Raises ValueError when there is nothing to draw or the folder already holds something.
     """
     folder = Path(folder)
@@ -35,13 +36,15 @@ def draw(folder: str | Path, *, images_per_class: int = IMAGES_PER_CLASS, seed: 
         raise ValueError(f"{folder}: is not an empty folder")
     for name in KINDS:
         (folder / name).mkdir(parents=True, exist_ok=True)
-    labels, rates = [], []
+    labels, objects, rates = [], [], []
     for file, drawn in scenes(images_per_class, seed):
         Image.fromarray(drawn.picture).save(folder / file, compress_level=4)
         labels.append((file, drawn.truth))
+        objects.extend((file, thing.name, *map(str, thing.box)) for thing in drawn.things if thing.box)
         known = {thing.name: thing.rate for thing in drawn.things}
         rates.extend((file, name, f"{known.get(name, ABSENT):.3f}") for name in KINDS)
     _write(folder / "labels.csv", ("file", "label"), labels)
+    _write(folder / "objects.csv", ("file", "label", "x0", "y0", "x1", "y1"), objects)
     _write(folder / "rates.csv", ("image", "label", "rate"), rates)
     return len(labels)
 

@@ -22,11 +22,16 @@ _RADII = {1: [(34, 50)], 2: [(31, 40), (20, 33)], 3: [(27, 34), (19, 29), (16, 2
 
 @dataclass(frozen=True)
 class Seen:
-    """A thing in a scene: the share of the picture it covers, and the share of itself that can be seen."""
+    """A thing in a scene: the share of the picture it covers, and the share of itself that can be seen.
+
+    box: what of it can be seen lies within left, top, right and bottom, in the picture's pixels, ends exclusive; None
+    where nothing can.
+    """
 
     name: str
     area: float
     visible: float
+    box: tuple[int, int, int, int] | None = None
 
     @property
     def rate(self) -> float:
@@ -66,8 +71,20 @@ def scene(truth: str, rng: np.random.Generator) -> Scene:
     area = left.sum(axis=(1, 2))
     pixels = np.ascontiguousarray(np.rint(canvas * 255).astype(np.uint8).transpose(1, 2, 0))
     small = np.asarray(Image.fromarray(pixels).reduce(DETAIL))
-    seen = tuple(Seen(name, float(a) / n**2, float(a / w)) for name, a, w in zip(names, area, whole, strict=True))
+    seen = tuple(
+        Seen(name, float(a) / n**2, float(a / w), _box(cover))
+        for name, a, w, cover in zip(names, area, whole, left, strict=True)
+    )
     return Scene(small, truth, seen)
+
+
+def _box(cover: np.ndarray) -> tuple[int, int, int, int] | None:
+    """The bounds of the picture's pixels of which the cover (n, n) of a thing takes at least half."""
+    taken = cover.reshape(SIDE, DETAIL, SIDE, DETAIL).mean(axis=(1, 3)) >= 0.5
+    rows, columns = np.flatnonzero(taken.any(1)), np.flatnonzero(taken.any(0))
+    if not len(rows):
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _painted(name: str, radius: float, lying_on: np.ndarray, rng: np.random.Generator) -> Brush:

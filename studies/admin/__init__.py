@@ -2,8 +2,9 @@
 
 from django.contrib import admin
 
-from . import account, accounts, catalogue, importing, log, studies
+from . import accounts, catalog, log, site_pages, study
 
-__all__ = ["account", "accounts", "catalogue", "importing", "log", "studies"]
+__all__ = ["accounts", "catalog", "log", "site_pages", "study"]
 
 admin.site.index_title = "Desk"
+admin.site.pages = site_pages

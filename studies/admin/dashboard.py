@@ -8,11 +8,11 @@ from django.urls import reverse
 
 from studies import protocols
 from studies.models import Classifier, ImageSet, Study
-from studies.workbench import status
+from studies.preparation import progress as preparation_progress
 
-from . import help
-from .attention import needs
-from .progress import counted, progress
+from . import documentation
+from .study.attention import needs
+from .study.progress import counted, progress
 
 State = Study.State
 #: What runs comes first, then what waits for the researcher, then what is done.
@@ -27,7 +27,6 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ("Image sets", "photo_library", "studies", "imageset"),
         ("Classifiers", "hub", "studies", "classifier"),
         ("Users", "person", "auth", "user"),
-        ("Groups", "group", "auth", "group"),
     ):
         if request.user.has_perms([f"{app}.view_{model}"]):
             items.append({"title": title, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")})
@@ -43,7 +42,7 @@ def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     made of, and the first steps.
     """
     may = request.user.has_perm
-    context["tutorial"] = help.address("tutorial/first-study")
+    context["tutorial"] = documentation.address("tutorial/first-study")
     context |= {"may_add": may("studies.add_study"), "sees_studies": may("studies.view_study")}
     if context["sees_studies"]:
         order = Case(*(When(state=state, then=Value(n)) for n, state in enumerate(ORDER)), output_field=IntegerField())
@@ -57,7 +56,7 @@ def with_studies(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
         context |= {"rows": rows[:SHOWN], "more": len(rows) > SHOWN}
         context["needs"] = needs(row["study"] for row in rows[:SHOWN])
     if context["sees_studies"] or may("studies.view_artifact"):
-        context["work"] = status.work()
+        context["work"] = preparation_progress.worker_activity()
     if may("studies.view_imageset"):
         context["n_image_sets"] = ImageSet.objects.visible_to(request.user).count()
     if may("studies.view_classifier"):

@@ -1,6 +1,6 @@
 """The logs of studies, image sets and classifiers: what was done to them, by whom and when; the page, and the file."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin as django_admin
 from django.contrib.admin.utils import unquote
@@ -11,22 +11,19 @@ from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 
 from studies import protocols
-from studies.catalogue import catalogue
+from studies.designs.choices import catalogue
+from studies.export.log_csv import write_csv
 from studies.models import Access, Event, Study
-from studies.reports.log import write_csv
 
-from .describing import in_words
-from .pages import Findable, page, row
-
-if TYPE_CHECKING:
-    from .studies import StudyAdmin
+from .format import format_value
+from .pages import Findable, get_object_or_404_for, page
 
 LINES = 100
 LONGEST = 120
 
 
-def log(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
-    study = row(admin, request, pk, "view")
+def log(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    study = get_object_or_404_for(admin, request, pk, "view")
     context = {"study": study, "original": study, **_lines(request, study.events, labels(study))}
     return page(admin, request, "admin/studies/study/log.html", title="Log", **context)
 
@@ -48,9 +45,9 @@ class Logged:
         return page(self, request, "admin/studies/log.html", title="Log", **context)
 
 
-def download(admin: "StudyAdmin", request: HttpRequest, pk: int) -> HttpResponse:
+def download(admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """The whole log as CSV."""
-    study = row(admin, request, pk, "view")
+    study = get_object_or_404_for(admin, request, pk, "view")
     headers = {"Content-Disposition": f'attachment; filename="{study.slug}-log.csv"'}
     response = HttpResponse(content_type="text/csv; charset=utf-8", headers=headers)
     write_csv(study.events.all(), response)
@@ -68,18 +65,18 @@ def details(event: Event, names: dict[str, str]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, value in event.details.items():
         if name == "changes":
-            told = in_words if event.what == Event.What.AMENDED else _change
+            told = format_value if event.what == Event.What.AMENDED else _change
             found += [(names.get(one, _title(one)), told(change)) for one, change in value.items()]
         elif name == "may":
             found.append(("They may", Access(value).label))
         elif name != "design" and value is not None:
-            found.append((_title(name), in_words(value)))
+            found.append((_title(name), format_value(value)))
     return found
 
 
 def _change(pair: list[Any]) -> str:
     """Before and after; of a long text its beginnings, the file has all of it."""
-    return " → ".join(Truncator(in_words(value)).chars(LONGEST) for value in pair)
+    return " → ".join(Truncator(format_value(value)).chars(LONGEST) for value in pair)
 
 
 def _title(name: str) -> str:

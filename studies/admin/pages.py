@@ -41,7 +41,7 @@ class Findable:
         return super().history_view(request, object_id, *args, **kwargs)
 
 
-def row(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Model:
+def get_object_or_404_for(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Model:
     """The row with that id, for somebody who may "view", "change" or "share" it; what they do not see is not found."""
     found = get_object_or_404(admin.get_queryset(request), pk=pk)
     if not admin.has_view_permission(request, found):
@@ -51,7 +51,7 @@ def row(admin: ModelAdmin, request: HttpRequest, pk: int, permission: str) -> Mo
     return found
 
 
-def sentence(error: Exception | str) -> str:
+def as_sentence(error: Exception | str) -> str:
     """One line, as a page says it."""
     line = str(error).rstrip(".")
     return f"{line[:1].upper()}{line[1:]}."

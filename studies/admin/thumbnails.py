@@ -9,8 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from explainers import images
-from studies import storage
-from studies.models import Image, ImageSet
+from studies.lib import storage
+from studies.models import Image, ImageSet, ImportedFile
 
 SIDE = 96
 WEEK = 7 * 24 * 3600
@@ -23,17 +23,21 @@ def thumbnail(admin: ModelAdmin, request: HttpRequest, sha256: str) -> HttpRespo
     image_sets = ImageSet.objects.visible_to(request.user)
     if not Image.objects.filter(sha256=sha256, image_set__in=image_sets).exists():
         raise Http404("No photograph has this content.")
-    key = f"thumbnail-{SIDE}-{sha256}"
+    return thumbnail_of(Image.objects.filter(sha256=sha256)[0])
+
+
+def thumbnail_of(photograph: Image | ImportedFile) -> HttpResponse:
+    """The thumbnail of a photograph that the request may see."""
+    key = f"thumbnail-{SIDE}-{photograph.sha256}"
     png = cache.get(key)
     if png is None:
-        png = _draw(sha256)
+        png = _draw(photograph)
         cache.set(key, png, WEEK)
     # The address names the content, so that a browser never has to ask again.
     return HttpResponse(png, content_type="image/png", headers={"Cache-Control": f"private, max-age={WEEK}, immutable"})
 
 
-def _draw(sha256: str) -> bytes:
-    photograph = Image.objects.filter(sha256=sha256)[0]
+def _draw(photograph: Image | ImportedFile) -> bytes:
     side = min(SIDE, photograph.width, photograph.height)
     try:
         return images.encode_png(images.load(storage.read(photograph.file), resize=side, crop=side))

@@ -3,8 +3,8 @@
 All four depend on a panel only through its *answer pattern*, how many gave each answer. So the panels are reduced to
 distinct patterns and their frequencies, and a bootstrap over stimuli is a multinomial draw of those frequencies: its
 cost does not grow with the number of answers. But it takes the participants for granted: other people drawn from the
-same crowd would agree more, or less, and where some answer carelessly its 95 % intervals were seen to cover 64 to
-85 %. So for yes and no answers the default interval is the two-way one of ``crossed`` (derived for this project; no
+same crowd would agree more, or less, and where some answer carelessly its 95% intervals were seen to cover 64 to
+85%. So for yes and no answers the default interval is the two-way one of ``crossed`` (derived for this project; no
 published reference), by linearising each statistic, and the bootstrap stands beside it.
 
 Sources: Fleiss (1971), *Psychological Bulletin* 76(5); Krippendorff (2011), *Computing Krippendorff's Alpha-
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .crossed import CrossedPanels, Score
+from .answers import AnswersError
+from .crossed_panels import CrossedPanels, Score
 from .intervals import check_level, effective_participants, student, why_no_interval
-from .tables import AnswersError
 
 STATISTICS = ("raw", "fleiss_kappa", "krippendorff_alpha", "gwet_ac1")
 BOOTSTRAP = "percentile bootstrap over stimuli, drawn as a multinomial over answer patterns; ignores participants"
@@ -57,7 +57,7 @@ def panel_agreement(crossed: CrossedPanels, *, draws: int = 2000, seed: int = 0,
     result = agreement(patterns, crossed.frequency, draws=draws, seed=seed, level=level)
     effective = effective_participants(crossed.answers_each)
     intervals: dict[str, Any] = {name: dict.fromkeys(("low", "high", "standard_error")) for name in STATISTICS}
-    reason = why_no_interval(crossed.n_panels, effective)
+    reason = why_no_interval(crossed.n_items, effective)
     if reason is None:
         critical = student(level, effective - 1)
         for name, score in _linearised(crossed, result).items():

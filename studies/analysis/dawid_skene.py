@@ -7,14 +7,16 @@ different questions and need not agree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .tables import Answers, AnswersError
+from .answers import Answers, AnswersError
+
+METHOD = "Dawid & Skene (1979) by EM; follows the majority, not the threshold"
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -87,18 +89,23 @@ def dawid_skene(
     return DawidSkene(posterior, confusion, prevalence, likelihood, iteration, converged)
 
 
-def positive_share(answers: Answers) -> dict[str, Any]:
+def positive_share(answers: Answers, agreement: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Share of stimuli that the model holds for positive, JSON-ready: the robustness column of the report.
 
-    Returns ``estimate``, ``numerator``, ``denominator`` (stimuli with answers), ``prevalence`` of positives,
+    Without agreement beyond chance the model is not identified. So it is withheld, with the reason, where ``agreement``
+    (:func:`.agreement.panel_agreement`) has a two-way interval of kappa, or of alpha for unequal panels, that includes
+    0. Returns ``estimate``, ``numerator``, ``denominator`` (stimuli with answers), ``prevalence`` of positives,
     ``iterations``, ``converged``, ``method`` and ``reason``.
     """
     codes = answers.panel_codes()
-    fitted = dawid_skene(answers.participant, codes, answers.answer)
     answered = np.bincount(codes) > 0
+    total = int(np.count_nonzero(answered))
+    if (reason := unidentified(agreement)) is not None:
+        withheld = dict.fromkeys(("estimate", "numerator", "prevalence", "iterations", "converged"))
+        return withheld | {"denominator": total, "method": METHOD, "reason": reason}
+    fitted = dawid_skene(answers.participant, codes, answers.answer)
     # A tie is not positive, and is one whatever the order of rows makes of its last digits.
     positive = int(np.count_nonzero(fitted.posterior[answered, 1] > 0.5 + 1e-9))
-    total = int(np.count_nonzero(answered))
     return {
         "estimate": positive / total,
         "numerator": positive,
@@ -107,9 +114,22 @@ def positive_share(answers: Answers) -> dict[str, Any]:
         "prevalence": round(float(fitted.prevalence[1]), 6),
         "iterations": fitted.iterations,
         "converged": fitted.converged,
-        "method": "Dawid & Skene (1979) by EM; follows the majority, not the threshold",
+        "method": METHOD,
         "reason": None,
     }
+
+
+def unidentified(agreement: Mapping[str, Any] | None) -> str | None:
+    """Why the model is withheld, or None where agreement beyond chance was found, or could not be told."""
+    if agreement is None:
+        return None
+    for name, said in (("fleiss_kappa", "kappa"), ("krippendorff_alpha", "alpha")):
+        low, high = (agreement["intervals"][name][end] for end in ("low", "high"))
+        if low is not None and high is not None:
+            if not low <= 0:
+                return None
+            return f"withheld: {said}'s interval, {low:.3f} to {high:.3f}, includes no agreement beyond chance"
+    return None
 
 
 def _confusion(

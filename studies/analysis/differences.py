@@ -4,7 +4,7 @@ The two-way variance (see ``crossed``) was derived for this project and has no p
 what a stimulus and what a participant contributes to the second condition is set against what the same stimulus and
 the same participant contribute to the first, so the comparison is paired wherever the design is. Pairing takes variance
 from the stimuli and not from single answers, so V_worker alone is no lower bound here: V = V_item +
-max(V_worker - V_x, 0). With the bound of a single share the interval covered 98 to 99 % where 95 were meant.
+max(V_worker - V_x, 0). With the bound of a single share the interval covered 98 to 99% where 95 were meant.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 from statsmodels.stats.contingency_tables import mcnemar
 
-from .crossed import CrossedPanels, TwoWayParts, sum_of_squares
+from .answers import Answers, AnswersError
+from .crossed_panels import CrossedPanels, TwoWayParts, sum_of_squares
+from .equivalence import within_margin
 from .intervals import check_level, effective_participants, student, why_no_interval
 from .panels import Panels, Rule, check_threshold, count_panels
-from .tables import Answers, AnswersError
 
 METHOD = (
     "two-way pivotal difference, Student's t with W_eff - 1 degrees of freedom, W_eff the smaller of the conditions' "
@@ -38,15 +39,17 @@ def pivotal_difference(
     panel: int | None = None,
     rule: Rule = "drop",
     level: float = 0.95,
+    margin: float | None = None,
 ) -> dict[str, Any]:
     """Accepted share of ``second`` less that of ``first``, with its two-way pivotal interval and test of no difference.
 
     Both must come from one table, so that their codes mean the same participants and stimuli
-    (:meth:`studies.analysis.tables.Answers.by_condition`). Returns a JSON-ready dict: ``estimate, low, high,
+    (:meth:`studies.analysis.answers.Answers.by_condition`). Returns a JSON-ready dict: ``estimate, low, high,
     standard_error, statistic, p_value, degrees_of_freedom, effective_participants, method, level, first, second``
     (their accepted shares with numerators and denominators), ``paired_stimuli``, ``naive`` (the interval without the
-    participants' part), ``mcnemar``, ``reason``. The interval is null, with the reason, under the conditions of
-    ``intervals.pivotal_interval``.
+    participants' part), ``odds_ratio`` (of the accepted shares, by the delta method on their log-odds), ``mcnemar``,
+    ``reason``, and with a ``margin`` ``equivalence`` (:func:`studies.analysis.equivalence.within_margin`). The interval
+    is null, with the reason, under the conditions of ``intervals.pivotal_interval``.
     """
     check_level(level)
     if first.condition is not None or second.condition is not None:
@@ -67,35 +70,47 @@ def pivotal_difference(
         "second": _share(other, threshold),
         "paired_stimuli": int(np.count_nonzero(_both(one, other))),
         "naive": None,
+        "odds_ratio": dict.fromkeys(("estimate", "low", "high")),
         "mcnemar": mcnemar_test(one, other, threshold),
         "reason": None,
     }
+    found = result | _compared(first, second, one, other, threshold, level)
+    if margin is None:
+        return found
+    tested = (found["estimate"], found["standard_error"], found["degrees_of_freedom"])
+    return found | {"equivalence": within_margin(*tested, margin, reason=found["reason"])}
+
+
+def _compared(
+    first: Answers, second: Answers, one: Panels, other: Panels, threshold: int, level: float
+) -> dict[str, Any]:
+    """What there is to say of the difference, or the reason why there is nothing."""
     if one.waiting or other.waiting:
-        return result | {"reason": "panels wait for more answers"}
+        return {"reason": "panels wait for more answers"}
     if not (one.n_counted and other.n_counted):
-        return result | {"reason": "one of the conditions has no complete panel"}
+        return {"reason": "one of the conditions has no complete panel"}
     crossed = [CrossedPanels.of(first, one), CrossedPanels.of(second, other)]
     parts = [each.parts(panels.acceptance(threshold)) for each, panels in zip(crossed, (one, other), strict=True)]
     difference = parts[1].mean - parts[0].mean
     effective = min(effective_participants(each.answers_each) for each in crossed)
-    result |= {"estimate": difference, "effective_participants": effective}
+    found: dict[str, Any] = {"estimate": difference, "effective_participants": effective}
     if reason := why_no_interval(min(one.n_counted, other.n_counted), effective):
-        return result | {"reason": f"{reason} (in one of the conditions)"}
-    item = _item_variance((one, other), parts, threshold)
-    if item == 0:
-        return result | {"reason": "the panels do not vary, so the variance is zero and says nothing"}
+        return found | {"reason": f"{reason} (in one of the conditions)"}
     shared = _shared_cells((first, second), (one, other), threshold)
-    crossed_twice = parts[0].crossed + parts[1].crossed - 2 * shared
-    error = math.sqrt(item + max(_worker_variance(parts) - crossed_twice, 0.0))
+    item, error = _variances((one, other), parts, threshold, shared, (1.0, 1.0))
+    if item == 0:
+        return found | {"reason": "the panels do not vary, so the variance is zero and says nothing"}
     freedom = effective - 1
-    half, naive = student(level, freedom) * error, student(level, math.inf) * math.sqrt(item)
-    return result | {
+    critical = student(level, freedom)
+    half, naive = critical * error, student(level, math.inf) * math.sqrt(item)
+    return found | {
         "low": max(-1.0, difference - half),
         "high": min(1.0, difference + half),
         "standard_error": error,
         "statistic": difference / error,
         "p_value": 2 * float(stdtr(freedom, -abs(difference) / error)),
         "degrees_of_freedom": freedom,
+        "odds_ratio": _odds_ratio((one, other), parts, threshold, shared, critical),
         "naive": {
             "low": difference - naive,
             "high": difference + naive,
@@ -103,6 +118,36 @@ def pivotal_difference(
             "p_value": 2 * float(ndtr(-abs(difference) / math.sqrt(item))),
             "label": IGNORES,
         },
+    }
+
+
+def _variances(
+    panels: Sequence[Panels],
+    parts: Sequence[TwoWayParts],
+    threshold: int,
+    shared: float,
+    weights: Sequence[float],
+) -> tuple[float, float]:
+    """The images' variance and the standard error of the weighted second share less the weighted first."""
+    item = _item_variance(panels, parts, threshold, weights)
+    crossed = sum(weight**2 * part.crossed for weight, part in zip(weights, parts, strict=True))
+    crossed -= 2 * weights[0] * weights[1] * shared
+    return item, math.sqrt(item + max(_worker_variance(parts, weights) - crossed, 0.0))
+
+
+def _odds_ratio(
+    panels: Sequence[Panels], parts: Sequence[TwoWayParts], threshold: int, shared: float, critical: float
+) -> dict[str, float | None]:
+    shares = [part.mean for part in parts]
+    if any(share in (0.0, 1.0) for share in shares):
+        return dict.fromkeys(("estimate", "low", "high"))
+    log_odds = [math.log(share / (1 - share)) for share in shares]
+    _, error = _variances(panels, parts, threshold, shared, [1 / (share * (1 - share)) for share in shares])
+    estimate = log_odds[1] - log_odds[0]
+    return {
+        "estimate": math.exp(estimate),
+        "low": math.exp(estimate - critical * error),
+        "high": math.exp(estimate + critical * error),
     }
 
 
@@ -142,20 +187,22 @@ def _both(first: Panels, second: Panels) -> NDArray[np.bool_]:
     return first.counted[:length] & second.counted[:length]
 
 
-def _item_variance(panels: Sequence[Panels], parts: Sequence[TwoWayParts], threshold: int) -> float:
+def _item_variance(
+    panels: Sequence[Panels], parts: Sequence[TwoWayParts], threshold: int, weights: Sequence[float]
+) -> float:
     total = np.zeros(max(len(each.counted) for each in panels))
-    for sign, each, part in zip((-1, 1), panels, parts, strict=True):
+    for weight, each, part in zip((-weights[0], weights[1]), panels, parts, strict=True):
         n = part.n_panels
         residual = np.where(each.counted, _accepted(each, threshold) - part.mean, 0.0)
-        total[: len(residual)] += sign * math.sqrt(n / (n - 1)) * residual / n
+        total[: len(residual)] += weight * math.sqrt(n / (n - 1)) * residual / n
     return sum_of_squares(total)
 
 
-def _worker_variance(parts: Sequence[TwoWayParts]) -> float:
+def _worker_variance(parts: Sequence[TwoWayParts], weights: Sequence[float]) -> float:
     total = np.zeros(max(len(part.worker) for part in parts))
-    for sign, part in zip((-1, 1), parts, strict=True):
+    for weight, part in zip((-weights[0], weights[1]), parts, strict=True):
         people = part.n_participants
-        total[: len(part.worker)] += sign * math.sqrt(people / (people - 1)) * part.worker
+        total[: len(part.worker)] += weight * math.sqrt(people / (people - 1)) * part.worker
     return sum_of_squares(total)
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .tables import Answers, AnswersError
+from .answers import Answers, AnswersError
 
 Booleans = NDArray[np.bool_]
 
@@ -96,9 +97,14 @@ def failing_gold(
     return of_participants(name, answers, right < least_share * met)
 
 
-def _counts(answers: Answers, keep: Booleans) -> dict[str, int]:
+def counts_of(participant: NDArray[Any] | None, stimulus: NDArray[Any] | None, answers: int) -> dict[str, int]:
+    """How many distinct participants and stimuli, and how many answers; 0 where nobody is told apart."""
     return {
-        "participants": int(np.count_nonzero(np.bincount(answers.participant[keep]))),
-        "answers": int(np.count_nonzero(keep)),
-        "stimuli": int(np.count_nonzero(np.bincount(answers.panel_codes()[keep]))),
+        "participants": 0 if participant is None else len(pd.unique(participant)),
+        "answers": answers,
+        "stimuli": 0 if stimulus is None else len(pd.unique(stimulus)),
     }
+
+
+def _counts(answers: Answers, keep: Booleans) -> dict[str, int]:
+    return counts_of(answers.participant[keep], answers.panel_codes()[keep], int(np.count_nonzero(keep)))

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .tables import Answers, AnswersError
+from .answers import Answers, AnswersError
 
 Rule = Literal["top_up", "drop", "proportion"]
 
@@ -84,10 +84,11 @@ class Panels:
         }
 
 
-def count_panels(answers: Answers, *, panel: int | None = None, rule: Rule = "drop") -> Panels:
+def count_panels(answers: Answers, *, panel: int | None = None, rule: Rule = "drop", at_least: int = 0) -> Panels:
     """Count each stimulus's answers.
 
-    ``panel`` is n; without it the most frequent size is taken, the larger of two as frequent. Raises AnswersError for
+    ``panel`` is n; without it the most frequent size is taken, the larger of two as frequent. ``at_least`` is how many
+    panel codes there are, where the last ones may have no answer. Raises AnswersError for
     a panel under 1, an unknown rule, or no answers to take the size from.
     """
     if rule not in get_args(Rule):
@@ -95,7 +96,7 @@ def count_panels(answers: Answers, *, panel: int | None = None, rule: Rule = "dr
     if panel is None and not len(answers):
         raise AnswersError("there are no answers")
     codes = answers.panel_codes()
-    size = np.bincount(codes)
+    size = np.bincount(codes, minlength=at_least)
     yes = np.bincount(codes[answers.answer == 1], minlength=len(size))
     sizes = np.bincount(size, minlength=1)
     sizes[0] = 0

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from .crossed import CrossedPanels
+from .answers import Answers, AnswersError, as_answers
+from .estimands import Estimand, Line, both_estimands, check_estimand
 from .intervals import Estimate, pivotal_interval
 from .panels import Panels, Rule, count_panels, threshold_curve
-from .tables import Answers, AnswersError, as_answers
+from .pivotal import AcceptedParts, PanelAnswers
 
-KNOWN = "taken as known: a count over the whole image set, without an interval of its own"
+KNOWN = "a count over the whole image set; its part in the interval depends on the estimand"
 
 
 def rectified_error(
@@ -28,8 +29,9 @@ def rectified_error(
     panel: int | None = None,
     rule: Rule = "drop",
     level: float = 0.95,
+    estimand: Estimand = "this image set",
     panels: Panels | None = None,
-    crossed: CrossedPanels | None = None,
+    counted: PanelAnswers | None = None,
 ) -> dict[str, Any]:
     """R(k) = E (1 - s(k)): the error left when accepted predictions no longer count as errors.
 
@@ -37,14 +39,15 @@ def rectified_error(
         answers: columns ``participant, stimulus, answer``, or an Answers.
         population: images in the set the error is taken over.
         errors: images of that set from which those shown were taken, in a rectified top-1 study the misclassified
-            ones; E = errors / population is taken as known.
+            ones; E = errors / population.
         shown: images that were shown, at most ``errors``; the answered ones when None.
         threshold: k, yes answers a panel needs to be accepted.
         panel: n, answers to each stimulus; the most frequent size when None.
         rule: what becomes of panels of another size.
-        panels, crossed: the answers counted, where they are at hand; ``panel`` and ``rule`` are then theirs.
+        estimand: which of ``estimands.ESTIMANDS`` the result is about.
+        panels, counted: the answers counted, where they are at hand; ``panel`` and ``rule`` are then theirs.
 
-    Returns a JSON-ready dict: ``estimate`` R(k) with its interval (that of s turned over and scaled by E),
+    Returns a JSON-ready dict: ``estimate`` R(k) with its interval under ``estimand``, ``estimands`` with both,
     ``terms`` E and s with named numerators and denominators, ``curve`` [R(0) = 0, ..., R(n + 1) = E], and ``notes``.
     Without any answer the estimate is null. Raises AnswersError unless answered <= shown <= errors <= population.
     """
@@ -52,10 +55,12 @@ def rectified_error(
     panels = panels or count_panels(answers, panel=panel, rule=rule)
     shown = panels.n_stimuli if shown is None else shown
     _check_counts(("answered", panels.n_stimuli), ("shown", shown), ("errors", errors), ("population", population))
-    share = pivotal_interval(answers, threshold, panels=panels, crossed=crossed, level=level)
+    counted = counted or PanelAnswers.of(answers, panels)
+    share = pivotal_interval(answers, threshold, panels=panels, counted=counted, level=level)
     error = errors / population
+    line = Line(error, error, (population, population), errors)
     return {
-        **_rectified(share, lambda s: error * (1 - s), scale=error),
+        **rectified_by(line, share, parts_of(counted, share, threshold), estimand),
         "threshold": threshold,
         "panel": panels.panel,
         "formula": "R(k) = E * (1 - s(k))",
@@ -82,6 +87,7 @@ def adversarial_rectified_error(
     panel: int | None = None,
     rule: Rule = "drop",
     level: float = 0.95,
+    estimand: Estimand = "this image set",
 ) -> dict[str, Any]:
     """R = S - f p: the adversarial error left when accepted adversarial labels no longer count as errors.
 
@@ -93,6 +99,7 @@ def adversarial_rectified_error(
         flipped, flipped_population: f, the share of images that were right and that the attack turned.
         answers: one condition's answers about flipped images; p(k) is their accepted share.
         shown: flipped images that were shown; the answered ones when None.
+        estimand: which of ``estimands.ESTIMANDS`` the result is about.
 
     Returns as :func:`rectified_error`, with terms S, f and p. A note says when S and f have different denominators.
     Raises AnswersError for counts out of order.
@@ -104,15 +111,17 @@ def adversarial_rectified_error(
         ("answered", panels.n_stimuli), ("shown", shown), ("flipped", flipped), ("population", flipped_population)
     )
     _check_counts(("adversarial errors", adversarial_errors), ("population", adversarial_population))
-    accepted = pivotal_interval(answers, threshold, panels=panels, level=level)
+    counted = PanelAnswers.of(answers, panels)
+    accepted = pivotal_interval(answers, threshold, panels=panels, counted=counted, level=level)
     standard, turned = adversarial_errors / adversarial_population, flipped / flipped_population
     notes = _notes(panels, shown, "shown images")
     if shown < flipped:
         notes.append(f"a sample: {shown} of {flipped} flipped images were shown")
     if adversarial_population != flipped_population:
         notes.append(f"S is over {adversarial_population} images and f over {flipped_population}: not the same images")
+    line = Line(standard, turned, (adversarial_population, flipped_population), flipped)
     return {
-        **_rectified(accepted, lambda p: standard - turned * p, scale=turned),
+        **rectified_by(line, accepted, parts_of(counted, accepted, threshold), estimand),
         "threshold": threshold,
         "panel": panels.panel,
         "formula": "R(k) = S - f * p(k)",
@@ -127,25 +136,23 @@ def adversarial_rectified_error(
     }
 
 
-def _rectified(share: Estimate, of: Any, *, scale: float) -> dict[str, Any]:
-    """The share's estimate and intervals carried through a falling straight line: low and high change places."""
-
-    def through(value: float | None) -> float | None:
-        return None if value is None else float(of(value))
-
+def rectified_by(
+    line: Line, share: Estimate, parts: AcceptedParts | None, estimand: Estimand = "this image set"
+) -> dict[str, Any]:
+    """R under the registered estimand, both estimands, and Wilson's interval of the share turned over, JSON-ready."""
+    check_estimand(estimand)
+    found = both_estimands(line, share, parts)
     low, high = share.wilson or (None, None)
-    return {
-        "estimate": through(share.estimate),
-        "low": through(share.high),
-        "high": through(share.low),
-        "standard_error": None if share.standard_error is None else scale * share.standard_error,
-        "effective_participants": share.effective_participants,
-        "degrees_of_freedom": share.degrees_of_freedom,
-        "method": share.method,
-        "level": share.level,
-        "wilson": {"low": through(high), "high": through(low)},
-        "reason": share.reason,
+    turned = {
+        "low": None if high is None else line.at(high),
+        "high": None if low is None else line.at(low),
     }
+    return {**found[estimand], "estimands": dict(found), "wilson": turned}
+
+
+def parts_of(counted: PanelAnswers, share: Estimate, threshold: int) -> AcceptedParts | None:
+    """What the share's variance is made of; None where it has no interval."""
+    return None if share.low is None else counted.parts(threshold)
 
 
 def _known(numerator_name: str, numerator: int, denominator_name: str, denominator: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .tables import AnswersError
+from .answers import AnswersError
 
 
 def pooled_and_stratified(values: ArrayLike, second: ArrayLike, stratum: ArrayLike) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, ProgrammingError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from studies.errors import StudyError, one_line
+from studies.lib.errors import StudyError, one_line
+from studies.management.guide import example
 from studies.models import Study
 from studies.protocols import DesignError, Table
 
@@ -26,7 +27,11 @@ def _of_the_database(error: Exception) -> str | None:
 
 
 class QuorumCommand(BaseCommand):
-    """A command whose mistakes end in one line and a non-zero status."""
+    """A command whose mistakes end in one line and a non-zero status, and whose help has an example."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        shown = example(subcommand)
+        return super().create_parser(prog_name, subcommand, **{"epilog": shown and f"Example: {shown}", **kwargs})
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:

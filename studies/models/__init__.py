@@ -1,13 +1,14 @@
 from .access import Share
+from .amendments import Amendment, InterimLook
 from .answers import Consent, Participant, Slot, Trial
 from .artifacts import Artifact
-from .catalogue import Classifier, Image, ImageClass, ImageSet
+from .catalog import Classifier, Image, ImageClass, ImageObject, ImageSet
 from .events import Event
-from .imports import Check, Import, ImportedFile, Mistake
-from .records import Amendment, Look
-from .recruitment import Arrival, Posting, Recruitment
+from .imports import ClassifierEvaluation, ExplanationMeasurement, Import, ImportedFile, Misclassification
+from .installation import Installation
+from .recruitment import Arrival, BonusPayment, Posting, Recruitment, Tombstone
+from .result_cache import ResultCache
 from .studies import Condition, Role, Stimulus, Study
-from .tallies import Tally
 from .visibility import Access
 
 __all__ = [
@@ -15,26 +16,31 @@ __all__ = [
     "Amendment",
     "Arrival",
     "Artifact",
-    "Check",
+    "BonusPayment",
     "Classifier",
+    "ClassifierEvaluation",
     "Condition",
     "Consent",
     "Event",
+    "ExplanationMeasurement",
     "Image",
     "ImageClass",
+    "ImageObject",
     "ImageSet",
     "Import",
     "ImportedFile",
-    "Look",
-    "Mistake",
+    "Installation",
+    "InterimLook",
+    "Misclassification",
     "Participant",
     "Posting",
     "Recruitment",
+    "ResultCache",
     "Role",
     "Share",
     "Slot",
     "Stimulus",
     "Study",
-    "Tally",
+    "Tombstone",
     "Trial",
 ]

@@ -13,15 +13,22 @@ class Consent(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="consents")
     version = models.PositiveIntegerField()
+    language = models.CharField(max_length=8, blank=True, help_text="Of its pages; empty for a text in one language.")
     text = models.TextField()
     sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["study", "version"], name="one_consent_a_version")]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "version", "language"], name="one_consent_a_version_and_language")
+        ]
 
     def __str__(self):
-        return f"version {self.version}"
+        return f"version {self.version} {self.language}".strip()
+
+
+#: Above it are the random numbers of people whose own was erased; half of what the column holds.
+LARGEST_NUMBER = 2**30 - 1
 
 
 class Participant(models.Model):
@@ -58,10 +65,34 @@ class Participant(models.Model):
         related_name="participants",
         help_text="The one condition of this visit; empty where people meet all of them.",
     )
+    rotation = models.PositiveSmallIntegerField(
+        default=0, help_text="Which rotation of the sets over the phases they meet, from 0."
+    )
     visit = models.PositiveSmallIntegerField(default=1, help_text="The visit they are at, or were at last.")
     returns_at = models.DateTimeField(null=True, blank=True, help_text="Between visits: when the next may begin.")
     washed_out_at = models.DateTimeField(
         null=True, blank=True, help_text="When the washout before this visit was over; empty in the first."
+    )
+
+    evidence = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Their browser as it was first seen, and a tally of how they answered; empty like that of answers.",
+    )
+    flags = models.JSONField(
+        null=True, blank=True, help_text="Signals of a program that answers, by their names; empty like evidence."
+    )
+    taken_over_from = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="taken_over_as",
+        help_text="Of a study that extends another: whom in that study this is a copy of.",
+    )
+    taken_over = models.BooleanField(
+        default=False, help_text="Whether what they answered is from the study that this one extends."
     )
 
     class Meta:
@@ -89,10 +120,27 @@ class Trial(models.Model):
     released_at = models.DateTimeField(null=True, blank=True, help_text="Kept ready, lost to its lease, never shown.")
     answered_at = models.DateTimeField(null=True, blank=True)
     answer = models.CharField(max_length=100, blank=True)
+    parts = models.JSONField(null=True, blank=True, help_text="What was answered beside the decision, by part.")
+    arrangement = models.PositiveSmallIntegerField(
+        default=0, help_text="Which of the orders of its choices or sides the page had; 0 as prepared."
+    )
     response_ms = models.PositiveIntegerField(null=True, blank=True, help_text="As the page measured it.")
     away_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Of it, hidden or without focus.")
     hidden_count = models.PositiveIntegerField(null=True, blank=True, help_text="How often the page was hidden.")
     blur_count = models.PositiveIntegerField(null=True, blank=True, help_text="How often its window lost the focus.")
+    translated = models.BooleanField(
+        null=True, blank=True, help_text="Whether the browser had translated the page, which should not be."
+    )
+    # How its pictures were shown; empty unless the consent text says that it is recorded.
+    shown_width = models.FloatField(null=True, blank=True, help_text="Of the picture asked about, in CSS pixels.")
+    shown_height = models.FloatField(null=True, blank=True, help_text="Of the picture asked about, in CSS pixels.")
+    smallest_width = models.FloatField(null=True, blank=True, help_text="Of the smallest picture, in CSS pixels.")
+    pixel_ratio = models.FloatField(null=True, blank=True, help_text="Pixels of the screen for a CSS pixel.")
+    zoom = models.FloatField(null=True, blank=True, help_text="By two fingers; 1 is none.")
+    browser = models.CharField(max_length=60, blank=True, help_text="Its family and version, and the system.")
+    evidence = models.JSONField(
+        null=True, blank=True, help_text="How it was given; empty unless the consent text says that it is recorded."
+    )
     correct = models.BooleanField(null=True, blank=True, help_text="Of a check: whether it was answered right.")
     feedback_seen_at = models.DateTimeField(null=True, blank=True, help_text="Of practice: when feedback was read.")
     counted = models.BooleanField(default=False)
@@ -137,6 +185,7 @@ class Slot(models.Model):
     # Copied from the stimulus, so that a claim reads one table.
     condition = models.ForeignKey(Condition, on_delete=models.CASCADE, related_name="slots")
     family = models.CharField(max_length=64, blank=True)
+    block = models.CharField(max_length=60, blank=True)
     holder = models.OneToOneField(Trial, null=True, blank=True, on_delete=models.PROTECT, related_name="slot")
     leased_until = models.DateTimeField(null=True, blank=True)
     filled = models.BooleanField(default=False)

@@ -1,7 +1,9 @@
 from django.db import models
 
+from .jobs import Job
 
-class Artifact(models.Model):
+
+class Artifact(Job):
     """The stored result of one computation.  Its digest is the SHA-256 of its recipe."""
 
     class State(models.TextChoices):
@@ -10,15 +12,13 @@ class Artifact(models.Model):
         DONE = "done"
         FAILED = "failed"
 
+    TO_DO = (State.PENDING, State.RUNNING)
+
     digest = models.CharField(max_length=64, unique=True)
     kind = models.CharField(max_length=40)
     recipe = models.JSONField()
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    leased_until = models.DateTimeField(null=True, blank=True)
-    worker = models.CharField(max_length=200, blank=True)
     seconds = models.FloatField(null=True, blank=True)
-    error = models.TextField(blank=True)
     value = models.JSONField(null=True, blank=True, help_text="The small part of the result.")
     files = models.JSONField(default=dict, help_text="The large parts, stored: what each is, and its name.")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -28,9 +28,18 @@ class Study(models.Model):
     protocol_version = models.PositiveSmallIntegerField()
     design = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
-    consent_text = models.TextField(blank=True, help_text="What people agree to before they begin.")
+    consent_text = models.TextField(
+        blank=True, help_text="Consent text of your own. Leave empty for the text that is composed from the design."
+    )
+    consent_details = models.JSONField(
+        default=dict,
+        help_text="Details for participants that only the researcher knows, and which claims the text makes.",
+    )
     preparation = models.JSONField(default=dict, help_text="What preparing found: pictures, errors, stimuli.")
     problem = models.TextField(blank=True, help_text="Why the last preparation failed.")
+    selection_counts = models.JSONField(
+        default=dict, help_text="How many images fulfil its rules, as last counted, and for which design."
+    )
     artifacts = models.ManyToManyField(
         "Artifact", related_name="studies", editable=False, help_text="What its preparation asked for."
     )
@@ -44,6 +53,21 @@ class Study(models.Model):
         on_delete=models.PROTECT,
         related_name="rehearsals",
         help_text="The study this is a copy of, to be answered by simulated people alone; empty for a study.",
+    )
+    extends = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="extensions",
+        help_text="The closed study whose answers this one takes over when it opens; empty for most.",
+    )
+    repeats = models.JSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Of a study made from an export: what that was, to be compared; empty for any other.",
     )
     reach = models.JSONField(
         default=dict,
@@ -74,6 +98,8 @@ class Role(models.TextChoices):
     GOLD = "gold"
     PRACTICE = "practice"
     EXAMPLE = "example"
+    #: Of a phase in which people learn: answered, told the expected answer, and never counted.
+    TRAINING = "training"
 
 
 class Condition(models.Model):
@@ -94,7 +120,7 @@ class StimulusQuerySet(models.QuerySet):
         """Those the study is about."""
         return self.filter(role=Role.MAIN)
 
-    def checks(self) -> "StimulusQuerySet":
+    def control_stimuli(self) -> "StimulusQuerySet":
         """Those with a known answer: gold, practice and the example."""
         return self.exclude(role=Role.MAIN)
 
@@ -109,6 +135,11 @@ class Stimulus(models.Model):
     digest = models.CharField(max_length=64, help_text="SHA-256 of condition, shown and truth.")
     family = models.CharField(
         max_length=64, blank=True, help_text="Nobody meets two stimuli of one family within a visit; empty for none."
+    )
+    block = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="Phase and rotation of the sets that it is met in; empty for none.",
     )
     shown = models.JSONField()
     truth = models.JSONField()

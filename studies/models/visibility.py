@@ -14,7 +14,7 @@ class Access(models.TextChoices):
 
     RESULTS = "results", "see it, its results and its exports"
     EDIT = "edit", "see and change it"
-    OWN = "own", "everything, also share and delete it"
+    OWN = "own", "everything, including sharing and deleting it"
 
 
 class StudyQuerySet(models.QuerySet):

@@ -1,12 +1,12 @@
 """Excluding somebody: a researcher's decision while the study runs, with a reason that stands in every export."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.utils import timezone
 
 from studies import audit
-from studies.errors import StudyError
+from studies.lib.errors import StudyError
 from studies.models import Participant, Study
 
+from . import clock
 from .answering import EXCLUDED, release, uncount
 from .claiming import locked
 from .retrying import retried
@@ -27,9 +27,11 @@ def exclude(participant: Participant, *, reason: str, actor: AbstractBaseUser | 
         raise StudyError(f"study {study.slug} is {study.state}: people are excluded while it runs")
     if not reason:
         raise StudyError("an exclusion needs a reason")
+    if person.withdrawn_at:
+        raise StudyError(f"participant {person.number} has withdrawn")
     if person.excluded_at:
         raise StudyError(f"participant {person.number} is excluded already")
-    person.excluded_at, person.exclusion_reason, person.returns_at = timezone.now(), reason, None
+    person.excluded_at, person.exclusion_reason, person.returns_at = clock.now(), reason, None
     person.finished_at = person.finished_at or person.excluded_at
     person.save(update_fields=["excluded_at", "exclusion_reason", "returns_at", "finished_at"])
     release(person, stand(person).ready)

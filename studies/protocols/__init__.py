@@ -1,52 +1,63 @@
 """The kinds of study.  Each is one file in this folder and one template; nothing outside them knows their names.
 
-A protocol is found the way Django finds management commands: by being here.  It turns values into values and touches
-no model, task or view (the import contracts in pyproject.toml hold it to that).
+A protocol is found the way Django's admin finds `admin.py`: by being here, or in `protocols` of any other installed
+app, which brings its templates, static files and translations with it.  It turns values into values and touches no
+model, task or view (the import contracts in pyproject.toml hold ours to that).
 """
 
-import importlib
-import pkgutil
 from functools import cache
 
-from .base import Arms, Catalogue, Choice, DesignError, DesignForm, Protocol, StimulusSpec
-from .expected import Expected, Known
-from .explained import AsInPaper
-from .registered import Registered
-from .results import Figure, Gallery, Summary, Table
+from studies.lib import plugins
+
+from .base.answer_parts import AnswerPart, PartError
+from .base.field_help import PublishedDesign
+from .base.preregistration import Preregistration
+from .base.protocol import (
+    Arms,
+    Catalogue,
+    Choice,
+    DesignError,
+    DesignForm,
+    Phase,
+    Protocol,
+    StimulusSpec,
+    block_of,
+    classifiers_of,
+)
+from .base.results import Figure, Gallery, Summary, Table
+from .base.sample_size import ImageCounts, SampleSize, Union
 
 __all__ = [
+    "AnswerPart",
     "Arms",
-    "AsInPaper",
     "Catalogue",
     "Choice",
     "DesignError",
     "DesignForm",
-    "Expected",
     "Figure",
     "Gallery",
-    "Known",
+    "ImageCounts",
+    "PartError",
+    "Phase",
+    "Preregistration",
     "Protocol",
-    "Registered",
+    "PublishedDesign",
+    "SampleSize",
     "StimulusSpec",
     "Summary",
     "Table",
+    "Union",
     "available",
+    "block_of",
+    "classifiers_of",
     "get",
 ]
 
 
 @cache
 def available() -> dict[str, Protocol]:
-    """Every protocol by its key, in alphabetical order."""
-    found = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name == "base":
-            continue
-        sibling = importlib.import_module(f"{__name__}.{module.name}")
-        for thing in vars(sibling).values():
-            if isinstance(thing, type) and issubclass(thing, Protocol) and thing.__module__ == sibling.__name__:
-                found[thing.key] = thing()
-    return dict(sorted(found.items()))
+    """Every protocol by its key, in alphabetical order; ImproperlyConfigured where two have one key."""
+    return dict(sorted(plugins.find("protocols", Protocol).items()))
 
 
 def get(key: str) -> Protocol:

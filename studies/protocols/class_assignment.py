@@ -1,4 +1,4 @@
-"""Class assignment by prototypes and criticisms (Stock & Cissé 2018, section 3.4).
+"""Class assignment by prototypes and criticisms (Stock & Cissé 2018, section 3.3).
 
 People see six classes by six images each, and one more image of one of them: which class does it belong to?  Chance is
 1/6.  What is compared is how the six images of a class were chosen; a round's target and classes are the same whichever
@@ -7,142 +7,58 @@ way that was, and nobody meets a round twice.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from django import forms
 
-from . import assignment_results, checking, comparing
-from .assignment_results import CHANCE, TOO_FAST, TOO_SLOW
-from .base import Choice, DesignForm, Protocol, StimulusSpec
-from .expected import Expected, Known
-from .explained import PAPER, AsInPaper, Setting
-from .fields import NameListField, SomeOfField
-from .groups import CONDITIONS, IMAGES, LETTERS, WORDS, groups_shown, select, shuffled, smallest_pool, words_for
-from .registered import LATE, Registered, contrast
-from .results import Summary, Table, percent
-from .rounds import CLASSES, clear_rounds, confusion_of, draw_rounds, hold_out
-from .selecting import TITLES, WAYS, SelectionForm
+from .base.field_help import PublishedDesign
+from .base.preregistration import LATE, Preregistration, computed, contrast
+from .base.protocol import Choice, Protocol, StimulusSpec
+from .base.results import Gallery, Summary, Table, percent
+from .base.sample_size import ImageCounts, SampleSize
+from .base.shown_stimuli import ShownStimulus, most_frequent_label
+from .shared import assignment_results, condition_comparison, gold_trials, margins, picture_grids, selection_counts
+from .shared.assignment_form import SAMPLE, THESE, ClassAssignmentForm
+from .shared.assignment_groups import (
+    CONDITIONS,
+    IMAGES,
+    LETTERS,
+    SETS,
+    WORDS,
+    groups_shown,
+    select,
+    shuffled,
+    smallest_pool,
+    words_for,
+)
+from .shared.assignment_results import CHANCE, TOO_FAST, TOO_SLOW
+from .shared.assignment_rounds import CLASSES, clear_rounds, confusion_of, draw_rounds, hold_out
+from .shared.selections import TITLES, WAYS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-class ClassAssignmentForm(SelectionForm, DesignForm):
-    about: ClassVar[Mapping[str, Setting]] = {
-        "classes": Setting(
-            "pictures",
-            "More classes make rounds that are less alike; each needs enough images for every rule.",
-            "one a line",
-        ),
-        "rounds": Setting(
-            "pictures",
-            "Stimuli, answers and people grow in proportion: a round is shown once in each condition.",
-            "targets",
-        ),
-        "conditions": Setting(
-            "choosing",
-            "Stimuli, answers and people grow with their number, and so does the correction for many comparisons.",
-            source=f"{PAPER}: all seven (section 3.4).",
-        ),
-        "drawing": Setting("pictures", "By confusion is harder for people: the six classes look alike."),
-        "names": Setting("asked", "With names people can go by what they know of the word, not by the pictures alone."),
-        "roles": Setting("asked", "Marked, people know which pictures are unusual ones of their class."),
-        "min_seconds": Setting(
-            "asked",
-            "Higher leaves out more answers, which others are asked for again.",
-            "seconds",
-            f"{PAPER}: 20 seconds (section 3.4).",
-        ),
-        "max_seconds": Setting(
-            "asked",
-            "Lower leaves out more answers, which others are asked for again.",
-            "seconds",
-            f"{PAPER}: 3 minutes (section 3.4).",
-        ),
-    }
-    classes = NameListField(
-        required=False,
-        initial=[],
-        help_text="The pool that a round's classes come from, by name; empty for all.",
-    )
-    rounds = forms.IntegerField(
-        initial=20,
-        required=False,
-        min_value=1,
-        max_value=10_000,
-        help_text="How many targets there are; each is shown in every condition, to different people.",
-    )
-    conditions = SomeOfField(
-        choices=list(WORDS.items()),
-        required=False,
-        initial=list(CONDITIONS),
-        help_text="How the images of a class are chosen, in several ways; none for all seven of the paper.",
-    )
-    drawing = forms.ChoiceField(
-        choices=[("random", "at random"), ("confusion", "by confusion")],
-        initial="random",
-        required=False,
-        help_text="The other five classes of a round: any, or those the classifier confuses most with the target's.",
-    )
-    names = forms.ChoiceField(
-        choices=[("letters", "letters"), ("classes", "the names of the classes")],
-        initial="letters",
-        required=False,
-        help_text="What the groups of images are called.",
-    )
-    roles = forms.ChoiceField(
-        choices=[("unmarked", "not marked"), ("marked", "marked")],
-        initial="unmarked",
-        required=False,
-        help_text="Whether people are told which images are prototypes and which are criticisms.",
-    )
-    min_seconds = forms.IntegerField(
-        initial=20, required=False, min_value=0, help_text="A faster answer, by the server's clock, does not count."
-    )
-    max_seconds = forms.IntegerField(
-        initial=180,
-        required=False,
-        min_value=1,
-        max_value=600,
-        help_text="A slower answer, by the server's clock, does not count.",
-    )
-    field_order = ["classifier", "classes", "rounds", "conditions", "drawing", "answers_per_stimulus"]
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.fields["trials_per_participant"].initial = 10
-
-    def clean_conditions(self) -> list[str]:
-        named = self.cleaned_data["conditions"]
-        # In one order, so that the same choice is the same design.
-        return [name for name in CONDITIONS if name in named] or list(CONDITIONS)
-
-    def clean(self) -> dict[str, Any]:
-        design = super().clean()
-        fastest, slowest = design.get("min_seconds"), design.get("max_seconds")
-        if fastest is not None and slowest is not None and fastest >= slowest:
-            self.add_error("max_seconds", f"Must be above min_seconds, which is {fastest}.")
-        known = self.catalogue.classifiers.get(design.get("classifier", ""), ())
-        if known and "classes" not in self.errors and (size := len(design.get("classes") or known)) < CLASSES:
-            self.add_error("classes", f"A round needs {CLASSES} classes, and the pool has {size}.")
-        return design
+#: By what the classes are: in words, and what targets have in common, by its column and in the plural.
+ABOUT = {THESE: "these classes", SAMPLE: "classes of which these are a sample"}
+ITEMS = {THESE: "round", SAMPLE: "label"}
+NOUNS = {"round": "targets", "label": "classes"}
 
 
 class ClassAssignment(Protocol):
-    key, title, version = "class_assignment", "Class assignment by prototypes and criticisms", 2
+    key, title, version = "class_assignment", "Class assignment by prototypes and criticisms", 3
     description = "People say which of six classes an image belongs to, going by six images chosen from each class."
     form_class = ClassAssignmentForm
-    known = {
+    truth_columns = {
         "round": "Number of the round: its target and its classes are the same in every condition.",
         "classes": "Names of the six classes in the order of their groups, A to F.",
     }
     summary_reads = ("label", "round", "classes")
     seconds = 45.0
+    contract_design = {"rounds": 6}
     papers = (
-        AsInPaper(
+        PublishedDesign(
             "assignment",
-            "Class assignment by prototypes and criticisms (section 3.4)",
+            "Class assignment by prototypes and criticisms (section 3.3)",
             {
                 "conditions": list(CONDITIONS),
                 "names": "letters",
@@ -166,33 +82,38 @@ class ClassAssignment(Protocol):
                 "answers_per_stimulus": "how many people answered a round is yours",
                 "names": "the paper does not say what the groups were called",
                 "roles": "the paper does not say whether they were told apart",
+                "selection_sets": "the paper does not say whether rounds share the images of a class",
             },
         ),
     )
     #: Longer than any window, so that nobody loses a place in it.
     lease = timedelta(minutes=15)
 
-    def expected(self, design: Mapping[str, Any], known: Known) -> Expected:
+    def sample_size(self, design: Mapping[str, Any], counts: ImageCounts) -> SampleSize:
         rounds, conditions = design["rounds"], len(design["conditions"])
         # Nobody meets a round twice, so that each condition of it needs people of its own.
         because = f"{rounds:,} rounds in {conditions} conditions"
-        return Expected(rounds * conditions, because, conditions=conditions, apart=conditions)
+        return SampleSize(rounds * conditions, because, conditions=conditions, apart=conditions)
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
         classifier, random = design["classifier"], np.random.default_rng(design["seed"])
         names, words = bench.class_names(classifier), words_for(design, bench)
-        pools: dict[int, list[Any]] = {names.index(name): [] for name in design["classes"] or names}
+        labels = bench.class_labels(classifier)
+        if design["classes"]:
+            of_name = {names[label]: label for label in labels}
+            labels = [of_name[name] for name in design["classes"]]
+        pools: dict[int, list[Any]] = {label: [] for label in labels}
         images = bench.images(classifier, classes=design["classes"])
         for image in images:
             pools[image.label].append(image)
         confusion = None
         if design["drawing"] == "confusion":
-            confusion = confusion_of(bench.predictions(classifier, images), len(names))
+            confusion = confusion_of(bench.predictions(classifier, images), labels)
         rounds = list(draw_rounds(pools, names, design["rounds"], confusion, random))
-        bench.note(rounds=len(rounds), classes=len(pools), images=len(images))
+        bench.add_to_report(rounds=len(rounds), classes=len(pools), images=len(images))
         hold_out(pools, [target for target, _ in rounds])
         selected = select(bench, design, rounds, pools, names)
-        bench.note(smallest_pools={key: smallest_pool(selections) for key, selections in selected.items()})
+        bench.add_to_report(smallest_pools={key: smallest_pool(selections) for key, selections in selected.items()})
         chosen = (image for selections in selected.values() for one in selections for image in one.images)
         wanted = list(dict.fromkeys([*(target for target, _ in rounds), *chosen]))
         pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, wanted)}
@@ -219,6 +140,19 @@ class ClassAssignment(Protocol):
                 )
         yield from _checks(design, bench, images, [target for target, _ in rounds])
 
+    def selection_counts(self, design: Mapping[str, Any], bench: Any, sampled: int) -> list[Table]:
+        ways: dict[str, tuple[int, int]] = {}
+        for key in design["conditions"]:
+            way, *wanted = CONDITIONS[key]
+            ways[way] = tuple(map(max, ways.get(way, (0, 0)), wanted))  # type: ignore[assignment]
+        return selection_counts.tables(design, bench, design["classes"], ways, sampled)
+
+    def picture_figures(
+        self, design: Mapping[str, Any], preparation: Mapping[str, Any], shown: Sequence[ShownStimulus]
+    ) -> list[Gallery]:
+        """Figures 7 and 9: prototypes and criticisms of a class by each method."""
+        return picture_grids.by_method(shown, most_frequent_label(shown), TITLES)
+
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return tuple(
             Choice(group["letter"], group.get("title", group["letter"]), group["letter"].lower())
@@ -235,24 +169,19 @@ class ClassAssignment(Protocol):
 
     # --- counting ---------------------------------------------------------------------------------------------------
 
-    skilled = True
+    has_correct_answer = True
 
-    def recovered(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    def rehearsal_measures(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         return {f"right, {key}": one for key, one in measures["conditions"].items()}
 
-    def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
+    def preregister(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Preregistration:
         window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server's clock"
-        return Registered(
-            estimand="the share of counted answers that choose the target's class, in each condition; chance is 1/6",
-            computation={
-                "kind": "shares",
-                "under": "conditions",
-                "conditions": design["conditions"],
-                "item": "round",
-                "right": {"letters": LETTERS, "of": "label", "among": "classes"},
-                "contrasts": ["contrasts"],
-            },
+        return Preregistration(
+            estimand="the share of counted answers that choose the target's class, in each condition; chance is 1/6; "
+            f"for {ABOUT[_classes(design)]}",
+            computations=[_computed(design)],
             exclusions=(f"an answer outside of {window} does not count ({TOO_FAST}, {TOO_SLOW})", LATE),
+            margin=margins.of_design(design),
             contrasts=_contrasts(design["conditions"]),
         )
 
@@ -274,37 +203,55 @@ class ClassAssignment(Protocol):
         stimuli: "pd.DataFrame",
         answers: "pd.DataFrame",
     ) -> Summary:
-        from studies.analysis.cluster import Contrast, registered_contrasts
+        from studies.analysis.effect_sizes import sized_contrasts
+        from studies.analysis.two_way_clustering import Contrast
 
         measures: dict[str, Any] = {"chance": CHANCE, "conditions": {}, "contrasts": []}
+        if "selection_sets" in design:
+            measures["selection_sets"] = design["selection_sets"]
         if answers.empty:
             return Summary("No answer counts yet.", measures)
         said = assignment_results.marked_right(stimuli, answers)
-        found = comparing.shares(said, "right", "round", design["conditions"])
+        item = ITEMS[_classes(design)]
+        found = condition_comparison.shares(said, "right", item, design["conditions"])
         measures["conditions"] = found
         if contrasts := [Contrast(c["name"], c["weights"], c["null"]) for c in _contrasts(found)]:
-            columns = (said[name] for name in ("right", "condition", "participant", "round"))
-            measures["contrasts"] = registered_contrasts(*columns, contrasts)
+            columns = (said[name] for name in ("right", "condition", "participant", item))
+            measures["contrasts"] = sized_contrasts(*columns, contrasts, margin=margins.of_design(design))
         pairs = [c for c in measures["contrasts"] if c["name"] in SIMPSON]
-        within = {c["name"]: comparing.strata(said, "right", "label", _pair(c)) for c in pairs}
+        within = {c["name"]: condition_comparison.strata(said, "right", "label", _pair(c)) for c in pairs}
         measures["strata"] = within
-        note = f"Right answers; chance is {percent(CHANCE)}."
+        note = f"Right answers; chance is {percent(CHANCE)}. {SETS[_sets(design)]}"
         tables = [
-            comparing.shares_table("Right class chosen", "targets", WORDS, found, note),
-            comparing.contrasts_table("targets", measures["contrasts"]),
+            condition_comparison.shares_table("Right class chosen", NOUNS[item], WORDS, found, note),
+            condition_comparison.contrasts_table(NOUNS[item], measures["contrasts"]),
+            *margins.table({c["name"]: c for c in measures["contrasts"]}),
             *(
                 t
                 for name, one in within.items()
-                for t in comparing.strata_tables(one, "class", name, ("without", "with"))
+                for t in condition_comparison.strata_tables(one, "class", name, ("without", "with"))
             ),
         ]
         figures = [
-            comparing.figure("Right class chosen, by condition", "right in %", WORDS, found, CHANCE),
-            *comparing.forest({c["name"]: c for c in measures["contrasts"]}, "odds ratio", ratios=True),
-            comparing.people_figure(said, "right"),
+            condition_comparison.figure("Right class chosen, by condition", "right in %", WORDS, found, CHANCE),
+            *condition_comparison.forest(
+                {c["name"]: c for c in measures["contrasts"]},
+                "odds ratio",
+                ratios=True,
+                margin=margins.of_design(design),
+            ),
+            condition_comparison.people_figure(said, "right"),
         ]
-        warnings = [w for name, one in within.items() for w in comparing.strata_warnings(one, "classes", name)]
-        return Summary(assignment_results.headline(found), measures, tables, figures, warnings)
+        warnings = [
+            w for name, one in within.items() for w in condition_comparison.strata_warnings(one, "classes", name)
+        ]
+        return Summary(
+            assignment_results.headline(found, measures["contrasts"], ABOUT[_classes(design)]),
+            measures,
+            tables,
+            figures,
+            warnings,
+        )
 
     def before_exclusions(
         self,
@@ -316,15 +263,50 @@ class ClassAssignment(Protocol):
         return assignment_results.window(design, stimuli, answers, excluded)
 
 
+def _classes(design: Mapping[str, Any]) -> str:
+    """Whether the result is about these classes, or they are a sample."""
+    return design.get("classes_are") or THESE
+
+
+def _sets(design: Mapping[str, Any]) -> str:
+    """Whether rounds share the images of a class; studies from before there was the setting did, for MMD-critic."""
+    return design.get("selection_sets") or "before"
+
+
+def _computed(design: Mapping[str, Any]) -> dict[str, Any]:
+    """How the export's program follows."""
+    names = {one["name"] for one in _contrasts(design["conditions"])}
+    return computed(
+        "shares",
+        ITEMS[_classes(design)],
+        under="conditions",
+        conditions=design["conditions"],
+        right={"letters": LETTERS, "of": "label", "among": "classes"},
+        constants={"chance": CHANCE},
+        settings={"selection_sets": "selection_sets"} if "selection_sets" in design else {},
+        nothing={"conditions": {}, "contrasts": []},
+        strata={
+            name: {"by": "label", "pair": [f"{way}-prototypes", f"{way}-prototypes-criticisms"]}
+            for name, way in SIMPSON.items()
+            if name in names
+        },
+        window={"too_fast": TOO_FAST, "too_slow": TOO_SLOW},
+        quantities={f"right, {key}": ["conditions", key] for key in design["conditions"]},
+    )
+
+
 def _checks(design: Mapping[str, Any], bench: Any, images: Any, targets: Sequence[Any]) -> Iterator[StimulusSpec]:
     """Rounds whose every image the classifier gets right with confidence: who looks, finds the class."""
-    if not (wanted := checking.roles(design)):
+    if not (wanted := gold_trials.roles(design, len(targets) * len(design["conditions"]))):
         return
-    classifier, random = design["classifier"], np.random.default_rng([design["seed"], checking.STREAM])
+    classifier, random = design["classifier"], np.random.default_rng([design["seed"], gold_trials.STREAM])
     names, words = bench.class_names(classifier), words_for(design, bench)
-    clear = [prediction.image for prediction in checking.clear(bench.predictions(classifier, images))]
-    made, rounds = clear_rounds(clear, targets, wanted, IMAGES, random)
-    bench.note(checks=made)
+    sure = gold_trials.clear(bench.predictions(classifier, images))
+    held_out = {target.sha256 for target in targets}
+    named = gold_trials.usable(design, sure, without=held_out) if design.get("check_images") else []
+    chosen, clear = ([one.image for one in some] for some in (named, sure))
+    made, rounds = clear_rounds(clear, targets, wanted, IMAGES, random, chosen=chosen)
+    bench.add_to_report(checks=made)
     every = [image for target, groups in rounds for image in (target, *(i for group in groups.values() for i in group))]
     pictures = {p.image.sha256: p.as_json() for p in bench.pictures(classifier, list(dict.fromkeys(every)))}
     for role, (target, groups) in zip((role for role, n in made.items() for _ in range(n)), rounds, strict=True):

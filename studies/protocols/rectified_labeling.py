@@ -1,35 +1,43 @@
-"""Rectified top-1 and top-5 labelling (Stock & Cissé 2018, section 3.2).
+"""Rectified top-1 and top-5 labelling (Stock & Cissé 2018, section 3.1).
 
 People see every image the classifier got wrong, with the class it predicted, and say whether that class is relevant.
 An error on which at least k of n people say yes is no error: R(k) = E·(1 − s(k)), with E the error over all images
 and s(k) the share of shown images with at least k yes.
 
 With top_k 5 they are shown the five best guesses instead, and an image is accepted when one of them is relevant.  The
-paper gives two figures: of the top-1 errors so shown (ResNet-101: 6.44 → 1.94 %), and of the top-5 errors alone
-(→ 1.37 %).  The guesses are asked about in one question together, or each in a question of its own.
+paper gives two figures: of the top-1 errors so shown (ResNet-101: 6.44 → 1.94%), and of the top-5 errors alone
+(→ 1.37%).  The guesses are asked about in one question together, or each in a question of its own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from django import forms
 
-from . import accepting, checking, comparing, guesses
-from .accepting import YES_OR_NO, PanelForm, known_share, nothing_counts
-from .base import Choice, DesignError, Protocol, StimulusSpec, sample
-from .expected import Expected, Known
-from .explained import PAPER, AsInPaper, Setting
-from .glossing import glossed
-from .guesses import EACH_LABEL, ONE_QUESTION, TOP1_ERRORS, TOP5_ERRORS
-from .registered import Registered
-from .results import Summary, Table, percent, span
+from .base.field_help import PAPER, FieldHelp, PublishedDesign
+from .base.preregistration import Preregistration
+from .base.protocol import Choice, DesignError, Protocol, StimulusSpec, sample
+from .base.results import Gallery, Summary, Table
+from .base.sample_size import ImageCounts, SampleSize
+from .base.shown_stimuli import ShownStimulus, most_frequent_label
+from .shared import (
+    classifier_results,
+    classifier_union,
+    condition_comparison,
+    gold_trials,
+    picture_grids,
+    rectified_results,
+)
+from .shared import panels as panel_rules
+from .shared import top5_guesses as top5
+from .shared.class_glosses import glossed
+from .shared.classifier_union import NAMED, SeveralClassifiersForm
+from .shared.panels import YES_OR_NO, PanelForm
+from .shared.top5_guesses import EACH_LABEL, ONE_QUESTION, TOP1_ERRORS, TOP5_ERRORS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SELECTED = {TOP1_ERRORS: "images missed by the best guess", TOP5_ERRORS: "images missed by all five guesses"}
-ASKED = {ONE_QUESTION: "asked in one question", EACH_LABEL: "asked one by one"}
 
 #: What the paper's studies of rectified errors have in common.
 FIVE = {"answers_per_stimulus": 5, "threshold": 4, "top_k": 5, "asking": ONE_QUESTION}
@@ -40,25 +48,25 @@ PANELS = {
 }
 
 
-class RectifiedLabelingForm(PanelForm):
-    about: ClassVar[Mapping[str, Setting]] = {
-        "top_k": Setting(
+class RectifiedLabelingForm(SeveralClassifiersForm, PanelForm):
+    about: ClassVar[Mapping[str, FieldHelp]] = {
+        "top_k": FieldHelp(
             "asked",
             "With 5 the top-5 error is rectified: an image is accepted when one of five guesses is relevant.",
             "guesses",
-            f"{PAPER}: both (section 3.2).",
+            f"{PAPER}: both (section 3.1).",
         ),
-        "selection": Setting(
+        "selection": FieldHelp(
             "asked",
             "With five guesses: all top-1 errors are more images to show than the top-5 errors alone. The two answer "
             "different questions.",
             "",
-            f"{PAPER} reports both: 1.94 and 1.37 % (section 3.2).",
+            f"{PAPER} reports both: 1.94% and 1.37% (section 3.1).",
         ),
-        "asking": Setting(
-            "asked", "A question for each guess makes five stimuli of an image, and five times the answers."
+        "asking": FieldHelp(
+            "asked", "One question per guess makes five stimuli of an image and needs five times the answers."
         ),
-        "sample": Setting(
+        "sample": FieldHelp(
             "pictures",
             "Answers and cost shrink in proportion, and the interval widens; the error over all images stays known.",
             "images",
@@ -70,7 +78,7 @@ class RectifiedLabelingForm(PanelForm):
         required=False,
         min_value=1,
         max_value=5,
-        help_text="How many of the classifier's best guesses people are asked about: 1 or 5.",
+        help_text="Number of the classifier's best guesses to ask about: 1 or 5.",
     )
     selection = forms.ChoiceField(
         initial=TOP1_ERRORS,
@@ -79,20 +87,23 @@ class RectifiedLabelingForm(PanelForm):
             (TOP1_ERRORS, "where the best guess is wrong"),
             (TOP5_ERRORS, "where all five best guesses are wrong"),
         ],
-        help_text="Which images are shown.",
+        help_text="Images to show.",
     )
     asking = forms.ChoiceField(
         initial=ONE_QUESTION,
         required=False,
-        choices=[(ONE_QUESTION, "one question for all guesses"), (EACH_LABEL, "one question for each guess")],
-        help_text="How people are asked about five guesses.",
+        choices=[(ONE_QUESTION, "one question for all guesses"), (EACH_LABEL, "one question per guess")],
+        help_text="Question format for five guesses.",
     )
     sample = forms.IntegerField(
         required=False,
         min_value=1,
-        help_text="Show so many of the misclassified images, drawn at random; empty for all. E stays over all images.",
+        help_text=(
+            "Number of misclassified images to show, drawn at random. Leave empty for all. E stays over all images."
+        ),
     )
-    field_order = ["classifier", "answers_per_stimulus", "threshold", "trials_per_participant"]
+    essential = ("classifier", "classifiers", *PanelForm.essential)
+    field_order = ["classifier", "classifiers", "answers_per_stimulus", "threshold", "trials_per_participant"]
 
     def clean(self) -> dict[str, Any]:
         design = super().clean()
@@ -106,61 +117,75 @@ class RectifiedLabelingForm(PanelForm):
 
 
 class RectifiedLabeling(Protocol):
-    key, title, version = "rectified_labeling", "Rectified labelling", 1
+    key, title, version = "rectified_labeling", "Rectified labelling", 3
     description = "People judge whether what the classifier took each misclassified image for is relevant after all."
     form_class = RectifiedLabelingForm
-    known = {
+    truth_columns = {
         "true_label": "Name of the photograph's true class.",
-        "probability": "What the classifier gives the class that was asked about; for five, a list.",
-        "true_probability": "What the classifier gives the true class.",
+        "probability": (
+            "What the classifier gives the class that was asked about; for five, a list; for several, by classifier."
+        ),
+        "true_probability": "What the classifier gives the true class; for several, by classifier.",
     }
     summary_reads = ("image",)
     amendable = ("threshold", "unequal_panels")
+    contract_design = {"sample": 16}
     papers = (
-        AsInPaper(
+        PublishedDesign(
             "top1",
-            "Rectified top-1 labelling (section 3.2)",
+            "Rectified top-1 labelling (section 3.1)",
             {"answers_per_stimulus": 5, "threshold": 4, "top_k": 1},
             PANELS | {"top_k": "people are asked about the predicted class"},
             {"trials_per_participant": "the paper does not say how many images one person saw"},
         ),
-        AsInPaper(
+        PublishedDesign(
             "top5",
-            "Rectified top-5 labelling, of all top-1 errors (section 3.2)",
+            "Rectified top-5 labelling, of all top-1 errors (section 3.1)",
             FIVE | {"selection": TOP1_ERRORS},
-            PANELS | {"selection": "of the images that the best guess misses: 6.44 → 1.94 %"},
+            PANELS | {"selection": "of the images that the best guess misses: 6.44 → 1.94%"},
             {"asking": "the paper does not say whether the guesses were asked about together"},
         ),
-        AsInPaper(
+        PublishedDesign(
             "top5_errors",
-            "Rectified top-5 labelling, of the top-5 errors alone (section 3.2)",
+            "Rectified top-5 labelling, of the top-5 errors alone (section 3.1)",
             FIVE | {"selection": TOP5_ERRORS},
-            PANELS | {"selection": "of the images that all five guesses miss: 6.44 → 1.37 %"},
+            PANELS | {"selection": "of the images that all five guesses miss: 6.44 → 1.37%"},
             {"asking": "the paper does not say whether the guesses were asked about together"},
         ),
     )
 
-    def expected(self, design: Mapping[str, Any], known: Known) -> Expected:
-        wrong = known.errors_of(design["classes"], five=design["selection"] == TOP5_ERRORS)
+    def sample_size(self, design: Mapping[str, Any], counts: ImageCounts) -> SampleSize:
+        if design.get(NAMED):
+            return classifier_union.sample_size(design, counts)
+        wrong = counts.errors_of(design["classes"], five=design["selection"] == TOP5_ERRORS)
         shown = min(wrong.number, design["sample"] or wrong.number)
         because = wrong.says + (f"; {shown:,} of them are drawn" if shown < wrong.number else "")
         if design["asking"] == ONE_QUESTION:
-            return Expected(shown, because, at_most=wrong.at_most)
-        return Expected(5 * shown, f"{because}, each with five questions", at_most=wrong.at_most)
+            return SampleSize(shown, because, at_most=wrong.at_most)
+        return SampleSize(5 * shown, f"{because}, each with five questions", at_most=wrong.at_most)
+
+    def compared_classifiers(self, design: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(design.get(NAMED) or ())
+
+    def preparation_report(self, preparation: Mapping[str, Any]) -> tuple[list[Table], list[Gallery]]:
+        return (classifier_results.preparation_tables(preparation) if "by_classifier" in preparation else []), []
 
     def stimuli(self, design: Mapping[str, Any], bench: Any) -> Iterator[StimulusSpec]:
+        if design.get(NAMED):
+            yield from classifier_union.questions(design, bench)
+            return
         classifier = design["classifier"]
         titles = bench.class_titles(classifier)
         names = bench.class_names(classifier)
         images = bench.images(classifier, classes=design["classes"])
         wrong = [p for p in bench.predictions(classifier, images) if p.top[0].label != p.image.label]
         if design["top_k"] == 5:
-            yield from guesses.five_guesses(design, bench, wrong, images)
+            yield from top5.five_guesses(design, bench, wrong, images)
             return
         if not wrong:
             raise DesignError([f"the classifier gets none of the {len(images)} images wrong: there is nothing to show"])
         shown = sample(wrong, design["sample"], design["seed"])
-        bench.note(images=len(images), errors=len(wrong), shown=len(shown))
+        bench.add_to_report(images=len(images), errors=len(wrong), shown=len(shown))
         told = bench.glosses(classifier)
         for prediction, picture in zip(shown, bench.pictures(classifier, [p.image for p in shown]), strict=True):
             predicted = prediction.top[0]
@@ -179,38 +204,61 @@ class RectifiedLabeling(Protocol):
                     "true_probability": prediction.true_probability,
                 },
             )
-        yield from checking.questions(design, bench, images, condition="errors")
+        yield from gold_trials.questions(design, bench, images, condition="errors", main=len(shown))
+
+    def picture_figures(
+        self, design: Mapping[str, Any], preparation: Mapping[str, Any], shown: Sequence[ShownStimulus]
+    ) -> list[Gallery]:
+        """Figure 3, errors that people accept; and figure 10a, images that the classifier takes for one class."""
+        k, panel = design["threshold"], design["answers_per_stimulus"]
+        accepted = [one for one in shown if one.answers >= panel and one.yes * panel >= k * one.answers]
+        accepted.sort(key=lambda one: (-one.yes, one.number))
+        label = most_frequent_label(shown)
+        taken = [one for one in shown if one.label == label]
+        return [
+            picture_grids.grid(
+                "Accepted errors", accepted, f"Errors whose label at least {k} of {panel} people accept, most first."
+            ),
+            picture_grids.grid(
+                f"Images classified as {label}",
+                taken,
+                "Errors alone: images of other classes that the classifier mistook.",
+            ),
+        ]
 
     def choices(self, design: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[Choice, ...]:
         return YES_OR_NO
 
     def reads(self, design: Mapping[str, Any]) -> tuple[str, ...]:
+        if design.get(NAMED):
+            return (*self.summary_reads, "classifiers")
         return self.summary_reads if design["asking"] == EACH_LABEL else ()
 
-    def recovered(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    def rehearsal_measures(self, measures: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        if NAMED in measures:
+            return classifier_results.rehearsal_measures(measures)
         return {"accepted share": measures["accepted_share"], "rectified error": measures["rectified_error"]}
 
-    def registered(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Registered:
+    def preregister(self, design: Mapping[str, Any], preparation: Mapping[str, Any]) -> Preregistration:
         k, n = design["threshold"], design["answers_per_stimulus"]
         shown = "shown images" if design["asking"] == ONE_QUESTION else "shown images, one of whose guesses is accepted"
-        return accepting.registered(
-            design,
-            f"R({k}) = E (1 - s({k})): the error E over all images, less the share s of {shown} at {k} of {n} yes",
-            {
-                "kind": "panels" if design["asking"] == ONE_QUESTION else "any_panel",
-                "item": "stimulus" if design["asking"] == ONE_QUESTION else "image",
-                "formula": "E * (1 - s)",
-                "known": {"E": [preparation["errors"], preparation["images"]]},
-            },
+        estimand = (
+            f"R({k}) = E (1 - s({k})): the error E over all images, less the share s of {shown} at {k} of {n} yes"
         )
+        if design.get(NAMED):
+            estimand += ", of each classifier, and the differences of R between them"
+            how = classifier_results.how_computed(design, preparation)
+            return panel_rules.preregistered_panels(design, estimand, how)
+        how = rectified_results.how_computed(design, preparation)
+        return panel_rules.preregistered_panels(design, estimand, how)
 
     def simulated_answer(
         self, design: Mapping[str, Any], truth: Mapping[str, Any], rate: float | None, random: np.random.Generator
     ) -> tuple[str, float]:
-        # Without rates people find a bit under half of the labels relevant, as in the paper; and the true class, where
-        # it is among several, nearly always.
+        # Without rates people find a bit under half of the labels relevant (by the paper's Table 1, 43 to 58%); and
+        # the true class, where it is among several, nearly always.
         usual = 0.95 if truth["true_label"] in truth["label"].split("; ") else 0.45
-        return accepting.simulated(usual if rate is None else rate, random)
+        return panel_rules.simulated(usual if rate is None else rate, random)
 
     def summary(
         self,
@@ -219,134 +267,15 @@ class RectifiedLabeling(Protocol):
         stimuli: "pd.DataFrame",
         answers: "pd.DataFrame",
     ) -> Summary:
-        panel, k, rule = (design[name] for name in ("answers_per_stimulus", "threshold", "unequal_panels"))
-        measures = _known(design, preparation) | {"threshold": k, "panel": panel}
+        if design.get(NAMED):
+            return classifier_results.summary(design, preparation, stimuli, answers)
+        found = rectified_results.judged(design, preparation, stimuli, answers)
         if answers.empty:
-            nothing = nothing_counts()
-            return Summary("No answer counts yet.", measures | {"accepted_share": nothing, "rectified_error": nothing})
-        # Loaded here, so that web processes, which only ask, start fast.
-        from studies.analysis.crossed import CrossedPanels
-        from studies.analysis.dawid_skene import positive_share
-        from studies.analysis.panels import count_panels
-        from studies.analysis.participants import participant_summary
-        from studies.analysis.rectified import rectified_error
-        from studies.analysis.report import reanalysis
-        from studies.analysis.tables import Answers
-
-        said = Answers(
-            participant=answers["participant"].to_numpy(),
-            stimulus=answers["stimulus"].to_numpy(),
-            answer=(answers["answer"] == "yes").to_numpy(dtype="int8"),
-        )
-        people = comparing.people_figure(answers.assign(yes=said.answer), "yes")
-        settings = {"threshold": k, "panel": panel, "rule": rule, "seed": design["seed"]}
-        if design["asking"] == EACH_LABEL:
-            labels = measures["labels"] = reanalysis(said, **settings)
-            measures |= guesses.any_of_five(stimuli, answers, panel, k, rule, preparation)
-            tables = [_result_table(measures), accepting.agreement_table(labels["agreement"])]
-            histogram = accepting.positive_answers(panel, {"labels": labels["histogram"]}, by="label", of="labels")
-            return Summary(_headline(measures), measures, tables, [histogram, people])
-        panels = count_panels(said, panel=panel, rule=rule)
-        counted = {"panels": panels, "crossed": CrossedPanels.of(said, panels)}
-        counts = {"population": preparation["images"]} | {name: preparation[name] for name in ("errors", "shown")}
-        measures |= reanalysis(said, **settings)
-        by_threshold = [rectified_error(said, threshold=t, **counts, **counted) for t in range(1, panel + 1)]
-        measures["rectified_error"] = by_threshold[k - 1]
-        measures["straight_lining_participants"] = int(participant_summary(said)["straight_lining"].sum())
-        measures["dawid_skene"] = positive_share(said)
-        error = measures["top1_error" if design["top_k"] == 1 else "selected_error"]["estimate"]
-        tables = [
-            _result_table(measures),
-            _basis_table(measures, preparation),
-            accepting.agreement_table(measures["agreement"]),
-            accepting.robustness_table(by_threshold, measures["dawid_skene"], lambda share: error * (1 - share)),
-        ]
+            return Summary("No answer counts yet.", found.measures)
+        yes = (answers["answer"] == "yes").astype("int8")
         figures = [
-            accepting.positive_answers(panel, {"images": measures["histogram"]}),
-            accepting.threshold_curves(panel, k, "error", "error", {"R(k)": by_threshold}),
-            people,
+            *rectified_results.figures(found),
+            condition_comparison.people_figure(answers.assign(yes=yes), "yes"),
         ]
-        return Summary(_headline(measures), measures, tables, figures)
-
-
-# --- what is known, and in words --------------------------------------------------------------------------------------
-
-
-def _known(design: Mapping[str, Any], preparation: Mapping[str, Any]) -> dict[str, Any]:
-    """The error as the classifier leaves it; with five guesses also that of the selection, and how people are asked."""
-    images, errors = preparation["images"], preparation["errors"]
-    if design["top_k"] == 1:
-        return {"top1_error": known_share(errors, "misclassified images", images, "images")}
-    return {
-        "top5_error": known_share(preparation["top5_errors"], SELECTED[TOP5_ERRORS], images, "images"),
-        "selected_error": known_share(errors, SELECTED[design["selection"]], images, "images"),
-        "selection": design["selection"],
-        "asking": design["asking"],
-    }
-
-
-def _headline(measures: Mapping[str, Any]) -> str:
-    accepted, rectified = measures["accepted_share"], measures["rectified_error"]
-    guesses = "top-1" if "top1_error" in measures else "top-5"
-    error = percent(measures[f"{guesses.replace('-', '')}_error"]["estimate"])
-    if rectified["estimate"] is None:
-        return f"The {guesses} error is {error}; it cannot be rectified yet: {rectified['reason']}."
-    share, new = percent(accepted["estimate"]), percent(rectified["estimate"])
-    rule = f"At least {measures['threshold']} of {measures['panel']} people accept {share} of the errors"
-    if guesses == "top-5":
-        rule += f" shown ({SELECTED[measures['selection']]}; guesses {ASKED[measures['asking']]})"
-    return f"{rule}: the {guesses} error of {error} becomes {new} ({span(rectified)})."
-
-
-# --- in tables and figures --------------------------------------------------------------------------------------------
-
-
-def _result_table(measures: Mapping[str, Any]) -> Table:
-    accepted, rectified = measures["accepted_share"], measures["rectified_error"]
-    if "top1_error" in measures:
-        guesses, error, judged = "top-1", measures["top1_error"], "panels"
-        rows = [["Standard top-1 error, E", percent(error["estimate"]), "known", accepting.counted(error)]]
-    else:
-        guesses, error, judged = "top-5", measures["selected_error"], f"images, {ASKED[measures['asking']]}"
-        standard = measures["top5_error"]
-        rows = [
-            ["Standard top-5 error", percent(standard["estimate"]), "known", accepting.counted(standard)],
-            [f"E, {error['numerator_name']}", percent(error["estimate"]), "known", accepting.counted(error)],
-        ]
-    name, new = f"Rectified {guesses} error, R", percent(rectified["estimate"])
-    if accepted["estimate"] is None:
-        rows.append([name, None, None, accepted["reason"]])
-    else:
-        panels = f"{accepted['numerator']} of {accepted['denominator']} {judged}"
-        rows += [
-            ["Accepted share, s", percent(accepted["estimate"]), span(accepted), panels],
-            [name, new, span(rectified), accepting.product(error["estimate"], accepted["estimate"])],
-            ["R with a plain Wilson interval", new, span(accepting.plain(rectified)), accepting.IGNORES],
-        ]
-    two_way = measures.get("asking") != EACH_LABEL
-    note = [accepting.DERIVED] * two_way + [f"{text[0].upper()}{text[1:]}." for text in rectified["notes"]]
-    title = f"{guesses.capitalize()} error before and after people judged it"
-    return Table(title, ["", "estimate", "uncertainty", "from"], rows, " ".join(note))
-
-
-SHORT = {"drop": "left out", "proportion": "accepted at the same share", "top_up": "waited for"}
-
-
-def _basis_table(measures: Mapping[str, Any], preparation: Mapping[str, Any]) -> Table:
-    effective, panels = measures["accepted_share"]["effective_participants"], measures["accepted_share"]["panels"]
-    rows = [
-        ["Images", preparation["images"]],
-        ["Misclassified images", preparation["errors"]],
-        ["Stimuli shown", preparation["shown"]],
-        [f"Panels with {measures['panel']} answers", panels["counted"]],
-        [f"Panels with fewer, {SHORT[panels['rule']]}", panels["short"]],
-        ["Answers counted", measures["answers"]],
-        ["Participants", measures["participants"]],
-        ["Effective participants", None if effective is None else f"{effective:.1f}"],
-        ["Participants flagged for straight-lining, kept", measures["straight_lining_participants"]],
-    ]
-    note = (
-        "Effective participants: the number of equally active people who would carry as much information. "
-        "Straight-lining: a run of one answer that is most unlikely by chance."
-    )
-    return Table("What the result rests on", ["", "number"], rows, note)
+        tables = rectified_results.tables(found, preparation)
+        return Summary(rectified_results.headline(found.measures), found.measures, tables, figures)

@@ -2,10 +2,12 @@
 
 from django import template
 
+from studies.protocols.base import results
+
 register = template.Library()
 
 
 @register.filter
 def percent(share: float | None) -> str:
-    """A share as a percentage with one decimal; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.1f} %"
+    """Write a share in percent as results do; a dash where there is none."""
+    return results.percent(share)

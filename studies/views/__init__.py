@@ -1,9 +1,9 @@
-"""Participants' pages, and what whoever looks after the server asks for."""
+"""Participants' pages."""
 
-from .joining import home, join
-from .operating import figures, healthz, readyz
+from .consent import home, join
 from .pictures import picture
-from .taking import take
+from .recruiter_messages import recruiter_message
+from .session import take
 from .withdrawing import withdraw, withdraw_by_code
 
-__all__ = ["figures", "healthz", "home", "join", "picture", "readyz", "take", "withdraw", "withdraw_by_code"]
+__all__ = ["home", "join", "picture", "recruiter_message", "take", "withdraw", "withdraw_by_code"]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from studies.models import Study
-from studies.recruiting import WayOn
+from studies.recruiters import Exit
 
 #: How long a page can lie open before its form is refused.
 FORM_AGE = timedelta(days=1)
@@ -87,7 +87,7 @@ def _with_headers(view: Callable[..., HttpResponse], *, framed: bool) -> Callabl
     return wrapper
 
 
-def leads(request: HttpRequest, way: WayOn | None) -> None:
+def leads(request: HttpRequest, way: Exit | None) -> None:
     """Let the page of this request send its form where a recruiter takes it."""
     request.form_targets = way.targets if way else ()
 

@@ -1,13 +1,15 @@
 """Pictures made for studies, under the name of their content."""
 
 import re
+from functools import cache
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.views.decorators.http import require_safe
 
-from studies import storage
+from studies.lib import storage
 
 from .pages import public_page
 
@@ -16,7 +18,14 @@ PICTURE_NAME = re.compile(r"artifacts/[0-9a-f]{2}/[0-9a-f]{64}\.png")
 
 
 def picture_url(name: str) -> str:
-    return reverse("studies:picture", args=[name])
+    """The address of a picture; a page of class assignment asks for more than a hundred."""
+    return _before_the_name(get_script_prefix()) + quote(name)
+
+
+@cache
+def _before_the_name(script_prefix: str) -> str:
+    """What all addresses of pictures begin with, where the site lies below `script_prefix`."""
+    return reverse("studies:picture", args=["/"]).removesuffix("/")
 
 
 @public_page

@@ -8,11 +8,14 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from studies import participation, recruitment
+from studies import participation
+from studies.designs.debriefing import debriefing
 from studies.models import Participant, Study
-from studies.protocols.session import Withdrawal
+from studies.protocols.base.session_form import Withdrawal
+from studies.recruiters import VisitOutcome
+from studies.recruitment import arrivals
 
-from . import limits, steps
+from . import rate_limits, session_pages
 from .pages import FORM_AGE, in_its_language, notice, participants_page, unknown
 
 #: What a signed field says: that somebody has read what it means, and that they are sure.
@@ -23,12 +26,12 @@ READ, SURE = "withdraw:read", "withdraw:sure"
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw(request: HttpRequest, token: str) -> HttpResponse:
     """From a participant's own page."""
-    if limits.too_often_by_token(token):
-        return limits.wait(request)
+    if rate_limits.too_often_by_token(token):
+        return rate_limits.wait(request)
     participant = participation.find(token)
     if participant is None:
-        return limits.wait(request) if limits.too_often_by_address(request) else _gone(request)
-    request.ancestors = recruitment.ancestors(participant.study)
+        return rate_limits.wait(request) if rate_limits.too_often_by_address(request) else _gone(request)
+    request.ancestors = arrivals.ancestors(participant.study)
     with in_its_language(participant.study):
         said = _said(participant, request.POST.get("withdraw", ""))
         if said == SURE:
@@ -39,19 +42,19 @@ def withdraw(request: HttpRequest, token: str) -> HttpResponse:
 @participants_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw_by_code(request: HttpRequest, link: UUID) -> HttpResponse:
-    """From below the study's link, by the completion code; for whoever has lost the address of their own page."""
+    """From below the study's link, by the completion code; for participants who lost the address of their own page."""
     study = Study.objects.select_related("recruitment").filter(link=link).first()
     if study is None:
         return unknown(request)
-    request.ancestors = recruitment.ancestors(study)
+    request.ancestors = arrivals.ancestors(study)
     with in_its_language(study):
         if request.method != "POST":
             return _code(request, study)
-        if limits.too_often_by_address(request):
-            return limits.wait(request, study)
+        if rate_limits.too_often_by_address(request):
+            return rate_limits.wait(request, study)
         participant = participation.by_code(study, request.POST.get("code", ""))
         if participant is None:
-            return _code(request, study, problem=_("Nobody in this study has this code."), status=400)
+            return _code(request, study, problem=_("This code does not belong to this study."), status=400)
         if _said(participant, request.POST.get("withdraw", "")) == SURE:
             return _done(request, participant)
         return _ask(request, participant, sure=True, code=participant.completion_code)
@@ -60,7 +63,7 @@ def withdraw_by_code(request: HttpRequest, link: UUID) -> HttpResponse:
 def _said(participant: Participant, field: str) -> str:
     """What the signed field of this participant's form says; nothing where it is not theirs, or too old."""
     try:
-        return steps.signer(participant).unsign(field, max_age=FORM_AGE)
+        return session_pages.signer(participant).unsign(field, max_age=FORM_AGE)
     except signing.BadSignature:
         return ""
 
@@ -73,7 +76,7 @@ def _ask(request: HttpRequest, participant: Participant, *, sure: bool, code: st
         "code": code,
         "removes": study.design["withdrawal"] == Withdrawal.REMOVE,
         "open": study.state == Study.State.OPEN,
-        "field": steps.signer(participant).sign(SURE if sure else READ),
+        "field": session_pages.signer(participant).sign(SURE if sure else READ),
         "back": "" if code else request.path.removesuffix("withdraw/"),
     }
     return render(request, "participant/withdraw.html", context)
@@ -83,7 +86,7 @@ def _gone(request: HttpRequest) -> HttpResponse:
     """Of nobody, or of somebody whose second click comes after their first."""
     if request.method != "POST":
         return unknown(request)
-    text = _("If you have just withdrawn, that is done: nothing is left that leads to you.")
+    text = _("If you have just withdrawn, that is done: nothing is left that identifies you.")
     return notice(request, None, _("There is nothing at this address"), text, status=404)
 
 
@@ -92,9 +95,20 @@ def _code(request: HttpRequest, study: Study, *, problem: str = "", status: int 
 
 
 def _done(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """What was done until now stays paid: the code and the way on are there a last time, and can be checked later."""
+    answered = participation.answers_given(participant)
+    outcome = VisitOutcome.SCREENED_OUT if participant.screened_out_at else VisitOutcome.COMPLETED
+    way = arrivals.exit_for(participant, outcome if answered else VisitOutcome.NO_CONSENT)
+    code, study = participant.completion_code if answered else "", participant.study
     participation.withdraw(participant)
-    if participant.study.design["withdrawal"] == Withdrawal.REMOVE:
-        text = _("Your answers are deleted, and nothing is left in this study that leads to you.")
+    if study.design["withdrawal"] == Withdrawal.REMOVE:
+        text = _("Your answers are deleted, and nothing is left in this study that identifies you.")
     else:
-        text = _("Nothing is left in this study that leads to you.")
-    return notice(request, participant.study, _("You have withdrawn"), text, _("You can close this page."), gone=True)
+        text = _("Nothing is left in this study that identifies you.")
+    paid = [_("You are paid for what you have done. Please copy your code now: it is shown for the last time.")] * bool(
+        code
+    )
+    told = debriefing(study) if answered else []
+    closing = [] if code or way else [_("You can close this page.")]
+    links = {"gone": True, "code": code, "way": way}
+    return notice(request, study, _("You have withdrawn"), text, *told, *paid, *closing, **links)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests import reachable
+from tests import requirements
 
 #: On a busy machine a page takes its time; nothing here is about how fast it is.
 PATIENCE_MS = 30_000
@@ -26,7 +26,7 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 @pytest.fixture(scope="session")
 def chromium():
     """A real Chromium, or the one line that says why these tests do not run."""
-    path = reachable.chromium()
+    path = requirements.chromium()
     # Playwright keeps an event loop in this thread; Django would take any query beside it for a mistake.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:

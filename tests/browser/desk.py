@@ -3,7 +3,7 @@
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 
-from studies import roles
+from studies.accounts import roles
 
 PASSWORD = "a password of five words"
 
@@ -19,7 +19,7 @@ def log_in(page, name: str, code: str = "") -> None:
     page.goto("/admin/login/?next=/admin/")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("Code, if you use a second factor").fill(code)
+    page.get_by_label("Authenticator code (only with two-factor authentication)").fill(code)
     page.get_by_role("button", name="Log in").click()
 
 

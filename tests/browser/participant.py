@@ -33,6 +33,15 @@ def press(page, key: str, then: int) -> None:
     at(page, then)
 
 
+def give_an_answer(page) -> None:
+    """The first of what is offered: one press, or of each part its first choice and then the button."""
+    names = "[...new Set([...document.querySelectorAll('form.trial input[type=radio]')].map((one) => one.name))]"
+    chosen = page.evaluate(names)
+    for name in chosen:
+        page.locator(f"form.trial input[name={name}]").first.check()
+    page.locator("form.trial .actions button" if chosen else "button[data-key]").first.click()
+
+
 def answers() -> list[tuple[int, str]]:
     return list(Trial.objects.exclude(answered_at=None).order_by("position").values_list("position", "answer"))
 

@@ -9,7 +9,7 @@ from studies import lifecycle, protocols
 from studies.models import Study
 from tests.bench import made_up_study
 from tests.browser.desk import LOOKS
-from tests.browser.participant import at, begin, press
+from tests.browser.participant import at, begin, give_an_answer, press
 from tests.factories import open_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -36,7 +36,7 @@ def follow(name: str, to: str):
 
 
 def answered(page, study) -> None:
-    page.locator("button[data-key]").first.click()
+    give_an_answer(page)
     page.locator(".verdict").wait_for()
 
 
@@ -50,7 +50,7 @@ def interrupted(page, study) -> None:
     """An answer that cannot be sent."""
     page.keyboard.press("Escape")
     page.context.set_offline(True)
-    page.locator("button[data-key]").first.click()
+    give_an_answer(page)
     page.locator(".kept p").wait_for()
 
 
@@ -64,7 +64,7 @@ def without_a_picture(page, study) -> None:
 def paused(page, study) -> None:
     lifecycle.pause_study(study)
     page.locator("form.painted").wait_for()
-    page.locator("button[data-key]").first.click()
+    give_an_answer(page)
     page.get_by_role("heading", name="paused").wait_for()
     lifecycle.open_study(study)
 
@@ -73,10 +73,16 @@ def done(page, study) -> None:
     """All trials answered: room for comments, or when to come back."""
     page.get_by_role("link", name="Look again").click()
     page.locator("form.painted").wait_for()
-    while page.locator("form.trial").count():
+    go_on = page.get_by_role("button", name="Go on", exact=True)
+    while page.locator("form.trial").count() or go_on.count():
+        if go_on.count():
+            # What was expected in a training trial.
+            go_on.click()
+            go_on.wait_for(state="detached")
+            continue
         page.locator("form.painted").wait_for()
         count = page.locator(".count").text_content()
-        page.locator("button[data-key]").first.click()
+        give_an_answer(page)
         page.wait_for_function("(count) => document.querySelector('.count')?.textContent !== count", arg=count)
 
 
@@ -161,7 +167,7 @@ def looked_at(page) -> list[str]:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.set_viewport_size({"width": width, "height": 844})
         found += [f"{scheme}, {width} wide: {fault}" for fault in axe(page)]
-    # 1280 pixels enlarged to 200 % are 640 wide, to 400 % 320.
+    # 1280 pixels enlarged to 200% are 640 wide, to 400% 320.
     for width, height in ((640, 400), (320, 568)):
         page.set_viewport_size({"width": width, "height": height})
         found += [f"{width} wide: {fault}" for fault in narrow_or_small(page)]

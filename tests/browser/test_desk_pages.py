@@ -9,12 +9,13 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from studies import lifecycle, participation
-from studies.models import ImageSet, Participant, Study, Trial
-from studies.reports import tallying, telling
+from studies.models import ClassifierEvaluation, ImageSet, Participant, Study, Trial
+from studies.results import cache as result_cache
+from studies.results import page_data
 from tests.bench import made_up_study
 from tests.browser.desk import LOOKS, account, faults_in_all_looks, log_in, put_on
 from tests.factories import open_study
-from tests.workers import Workers
+from tests.fake_queue import Workers
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -98,8 +99,9 @@ def test_axe_finds_nothing_on_the_pages_of_a_study(browse):
     found = []
     for name, address in addresses.items():
         page.goto(address)
-        if page.locator("form[data-consequences]").count():
-            page.locator(".desk-comes-to").wait_for()
+        if page.locator(".desk-consequences").count():
+            # The figures, or what is missing: no classifier is chosen before the researcher chooses.
+            page.locator(".desk-comes-to, [data-part=problem] li").first.wait_for()
         found += looked_at(page, name, "#main")
     for key in ("consent", "questions", "instructions", "practice", "otherwise", "come-back", "thanks", "screened-out"):
         page.goto(at(ready, "preview", f"?at={key}"))
@@ -144,15 +146,15 @@ def test_a_running_study_renews_itself_until_that_is_switched_off(browse):
     page.wait_for_url("**/admin/")
     page.goto(at(study, "running"))
     expect(page.get_by_text("0 of 8")).to_be_visible()
-    expect(page.get_by_text("Nobody has come yet.")).to_be_visible()
+    expect(page.get_by_text("No participants yet.")).to_be_visible()
     answered(study, 1)
     page.clock.run_for(16_000)
     expect(page.get_by_text("4 of 8")).to_be_visible()
-    page.get_by_label("Renew this page").uncheck()
+    page.get_by_label("Update this page").uncheck()
     answered(study, 1)
     page.clock.run_for(60_000)
     expect(page.get_by_text("4 of 8")).to_be_visible()
-    page.get_by_label("Renew this page").check()
+    page.get_by_label("Update this page").check()
     page.clock.run_for(16_000)
     expect(page.locator("#running").get_by_text("8 of 8")).to_be_visible()
     # The charts come by themselves, less often, and are drawn anew when the last ones are half a minute old.
@@ -162,8 +164,8 @@ def test_a_running_study_renews_itself_until_that_is_switched_off(browse):
 
 
 def test_the_results_of_a_large_study_come_by_themselves_when_a_worker_has_counted(browse, monkeypatch):
-    monkeypatch.setattr(tallying, "AT_ONCE", 3)
-    workers, told = Workers(monkeypatch), telling.told
+    monkeypatch.setattr(result_cache, "AT_ONCE", 3)
+    workers, told = Workers(monkeypatch), page_data.page_data
     study = owned(open_study(4, 2, trials_per_participant=4), account("ada", "researcher"))
     answered(study, 2)
     lifecycle.close_study(study)
@@ -171,24 +173,26 @@ def test_the_results_of_a_large_study_come_by_themselves_when_a_worker_has_count
     log_in(page, "ada")
     page.wait_for_url("**/admin/")
     page.goto(at(study, "results"))
-    expect(page.get_by_text("they wait for a worker to count them")).to_be_visible()
+    expect(page.get_by_text("waiting for a worker to count them")).to_be_visible()
     found = looked_at(page, "results to come", "#main")
 
     def failing(result):
         raise ValueError("no sense in it")
 
-    monkeypatch.setattr(telling, "told", failing)
+    monkeypatch.setattr(page_data, "page_data", failing)
     with pytest.raises(ValueError, match="no sense"):
         workers.answer()
     # Asked for every two seconds.
-    expect(page.get_by_role("alert")).to_contain_text("could not be counted: it stopped (ValueError: no sense in it).")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "could not be counted: it stopped unexpectedly (ValueError: no sense in it)."
+    )
     found += looked_at(page, "results that failed", "#main")
-    monkeypatch.setattr(telling, "told", told)
+    monkeypatch.setattr(page_data, "page_data", told)
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("they wait for a worker to count them")).to_be_visible()
+    expect(page.get_by_text("waiting for a worker to count them")).to_be_visible()
     workers.work()
     expect(page.get_by_role("link", name="Download everything")).to_be_visible()
-    assert page.locator("#results[data-renew]").count() == 0
+    assert page.locator("#results[hx-trigger]").count() == 0
     assert page.locator("#results svg").count() >= 2
     found += looked_at(page, "results that came", "#main")
     assert found == []
@@ -196,6 +200,7 @@ def test_the_results_of_a_large_study_come_by_themselves_when_a_worker_has_count
 
 def test_a_design_tells_what_it_comes_to_while_it_is_written(browse):
     study = owned(made_up_study("rectified_labeling", n_images=240), account("ada", "researcher"))
+    ClassifierEvaluation.objects.all().delete()
     page = browse()
     log_in(page, "ada")
     page.wait_for_url("**/admin/")

@@ -5,8 +5,8 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from studies.models import Participant
+from tests.browser.https_servers import certificate, framing_site, this_site
 from tests.browser.participant import answers, at
-from tests.browser.secure import certificate, framing_site, this_site
 from tests.factories import open_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -202,14 +202,29 @@ def test_an_answer_whose_reply_is_lost_is_sent_again_and_stored_once(browse):
     assert Slot.objects.filter(filled=True).count() == 2
 
 
-@pytest.mark.parametrize("status", [500, 503])
-def test_a_server_that_is_busy_is_asked_again(browse, status):
+def answers_with(status: int):
+    return lambda route: route.fulfill(status=status, body="Busy")
+
+
+def test_a_server_that_is_busy_or_asks_for_a_pause_is_asked_again(browse):
+    page, later = browse(), [408, 425, 429, 500, 502, 503, 504]
+    begin(page, open_study(len(later) + 1))
+    for number, status in enumerate(later, start=1):
+        page.route("**/t/**", answers_with(status), times=1)
+        press(page, "y", then=number + 1)
+    assert answers() == [(number, "yes") for number in range(1, len(later) + 1)]
+
+
+def test_somebody_who_does_not_want_to_wait_asks_again_at_once(browse):
     page = browse()
     begin(page, open_study(2))
-    page.route("**/t/**", lambda route: route.fulfill(status=status, body="Busy"), times=1)
+    page.clock.install()
+    # Time stands still: nothing is sent again by itself.
+    page.clock.pause_at(timezone.now() + timedelta(minutes=1))
+    page.route("**/t/**", answers_with(503), times=1)
     page.keyboard.press("y")
     page.get_by_role("button", name="Try again now").click()
-    at(page, 2)
+    at(page, 2, painted=False)
     assert answers() == [(1, "yes")]
 
 

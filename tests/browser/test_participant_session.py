@@ -106,7 +106,7 @@ def test_the_next_picture_is_loaded_ahead_and_not_again(browse):
 @pytest.mark.parametrize(("side", "scheme"), [(32, "light"), (128, "dark"), (224, "light")])
 def test_pictures_are_shown_in_whole_multiples_and_nothing_overflows(browse, width, side, scheme):
     page = browse(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    begin(page, open_study(1, side=side))
+    begin(page, open_study(1, side=side, rendering="squares"))
     shown = page.locator("img").bounding_box()
     assert shown["width"] == shown["height"]
     assert shown["width"] % side == 0

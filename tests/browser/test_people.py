@@ -8,7 +8,8 @@ from django.urls import reverse
 from django_otp.oath import totp
 from playwright.sync_api import expect
 
-from studies import audit, lifecycle, sharing
+from studies import audit, lifecycle
+from studies.accounts import sharing
 from studies.models import Access, Study
 from tests.browser.desk import PASSWORD, account, faults, faults_in_all_looks, log_in
 from tests.factories import make_study
@@ -35,7 +36,7 @@ def test_a_study_is_shared_looked_at_and_taken_back(browse):
     expect(ida.get_by_text("Pictures and words")).to_have_count(0)
     log_in(ada, "ada")
     ada.get_by_role("link", name="Pictures and words").click()
-    ada.get_by_role("link", name="People").click()
+    ada.get_by_role("link", name="People", exact=True).click()
     ada.get_by_label("User name").fill("nobody")
     ada.get_by_role("button", name="Share the study").click()
     expect(ada.get_by_text("Nobody here has this user name.")).to_be_visible()
@@ -58,7 +59,7 @@ def test_a_second_factor_is_set_up_and_asked_for(browse):
     page = browse()
     log_in(page, "ada")
     page.goto("/admin/account/")
-    page.get_by_role("link", name="Set up a second factor").click()
+    page.get_by_role("link", name="Set up two-factor authentication").click()
     secret = b32decode(page.locator(".desk-secret").inner_text().replace(" ", ""))
     page.get_by_label("Code").fill(f"{totp(secret):06}")
     page.get_by_role("button", name="Turn it on").click()
@@ -66,13 +67,13 @@ def test_a_second_factor_is_set_up_and_asked_for(browse):
     spare = page.locator(".desk-codes code").first.inner_text()
     other = browse()
     log_in(other, "ada")
-    expect(other.get_by_text("This account has a second factor")).to_be_visible()
+    expect(other.get_by_text("This account uses two-factor authentication")).to_be_visible()
     log_in(other, "ada", spare)
     expect(other.get_by_role("heading", name="First steps")).to_be_visible()
     other.goto("/admin/account/")
     other.get_by_label("Your password").fill(PASSWORD)
     other.get_by_role("button", name="Turn it off").click()
-    expect(other.get_by_text("Your second factor is off.")).to_be_visible()
+    expect(other.get_by_text("Two-factor authentication is off.")).to_be_visible()
 
 
 def test_a_locked_login_says_for_how_long(browse):
@@ -107,7 +108,7 @@ def test_axe_finds_nothing_on_the_pages_of_people(browse):
     secret = b32decode(page.locator(".desk-secret").inner_text().replace(" ", ""))
     page.get_by_label("Code").fill(f"{totp(secret):06}")
     page.get_by_role("button", name="Turn it on").click()
-    expect(page.get_by_text("They are shown this once.")).to_be_visible()
+    expect(page.get_by_text("They are shown only once.")).to_be_visible()
     found["recovery codes"] = faults_in_all_looks(page)
     locked = browse()
     for _ in range(5):

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 from playwright.sync_api import expect
 
-from studies import lifecycle, protocols, recruiting
+from studies import lifecycle, protocols, recruiters
 from studies.models import Event, Study
-from tests import matrix, payloads
+from tests import permission_matrix, xss_payloads
 from tests.bench import made_up_study
-from tests.browser.watching import Stage, Watch, sit_down
+from tests.browser.script_watcher import Stage, Watch, sit_down
 from tests.examples import SESSION
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -48,12 +48,11 @@ SEND = "HTMLFormElement.prototype.submit.call(document.querySelector('#filled'))
 ASKING = {
     "admin/studies/study/add/",
     "admin/account/second-factor/",
-    "admin/studies/study/<int:pk>/recruiting/postings/",
 }
 
 
 #: What is typed there is not shown again: passwords, and a choice that there is none of.
-SILENT = {"admin/password_change/", "admin/auth/user/<id>/password/", "recruiting by mturk"}
+SILENT = {"admin/password_change/", "admin/auth/user/<id>/password/"}
 
 
 def stored() -> tuple[int, list]:
@@ -63,7 +62,7 @@ def stored() -> tuple[int, list]:
 
 def texts() -> list[str]:
     """One for each box: first those that fit, then as many that are longer than any column."""
-    fitting = [payloads.text(f"zq{n}x{n}z", n, 100) for n in range(12)]
+    fitting = [xss_payloads.text(f"zq{n}x{n}z", n, 100) for n in range(12)]
     return [one + "x" * 3000 * (n % 2 == 0) for n, one in enumerate(fitting)]
 
 
@@ -75,7 +74,9 @@ def send(watch: Watch, address: str) -> str | None:
     if not asked:
         return None
     for box in page.locator("#filled [type=file]").all():
-        box.set_input_files({"name": payloads.FRAGMENTS[0].replace("/", "_"), "mimeType": "x/y", "buffer": b"words"})
+        box.set_input_files(
+            {"name": xss_payloads.FRAGMENTS[0].replace("/", "_"), "mimeType": "x/y", "buffer": b"words"}
+        )
     # What pages ask for while something is typed.
     page.wait_for_load_state("networkidle")
     watch.look()
@@ -90,8 +91,8 @@ def send(watch: Watch, address: str) -> str | None:
 
 def forms_of(stage: Stage) -> Iterator[tuple[str, str]]:
     """What each page of the desk is called with which root may change something, and its address."""
-    closed = (matrix.REFUSED, matrix.NOTHING, matrix.NOBODY, matrix.HIDDEN)
-    for route, row in matrix.TABLE.items():
+    closed = (permission_matrix.REFUSED, permission_matrix.NOTHING, permission_matrix.NOBODY, permission_matrix.HIDDEN)
+    for route, row in permission_matrix.TABLE.items():
         if not route.startswith("admin/") or {row.get, row.post} & {*closed} or row.about.startswith("any "):
             continue
         if not (row.writes or route in ASKING):
@@ -101,17 +102,16 @@ def forms_of(stage: Stage) -> Iterator[tuple[str, str]]:
         else:
             things = [what for what, _owner in stage.world.objects(row.about)][:1] if row.about else [""]
         for what in things:
-            yield route, matrix.address(route, what) + row.query
+            yield route, permission_matrix.address(route, what) + row.query
     for key in protocols.available():
         query = {"title": "New", "slug": "new", "protocol": key}
         yield f"a design of {key}", reverse("admin:studies_study_add_design", query=query)
-    for key in recruiting.available():
+    for key in recruiters.available():
         at = reverse("admin:studies_study_recruiting", args=[stage.studies["ready"].pk])
         yield f"recruiting by {key}", f"{at}?recruiter={key}"
 
 
 def test_what_is_typed_into_a_form_of_the_desk_that_is_refused_comes_back_as_text(browse, live_server, settings):
-    settings.MTURK_KEY_ID = settings.MTURK_SECRET_KEY = "tests only"
     stage, page = Stage(), browse()
     watch, told, silent = Watch(page, live_server.url), set(), set()
     sit_down(page, stage.root.cookies)
@@ -136,7 +136,7 @@ def test_what_somebody_types_who_logs_in_or_takes_part_comes_back_as_text(browse
     assert send(watch, "/admin/login/")
     # A code is not shown again.
     assert send(watch, reverse("studies:withdraw_by_code", args=[study.link])) == ""
-    expect(page.locator("main")).to_contain_text("Nobody in this study has this code.")
+    expect(page.locator("main")).to_contain_text("This code does not belong to this study.")
     watch.open(reverse("studies:join", args=[study.link]))
     page.get_by_role("button", name="I agree").click()
     expect(page.get_by_role("heading", name="A few questions about you")).to_be_visible()

@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 
 from config.celery import app
 from explainers.images import encode_png
+from studies.jobs import queue
 from studies.models import Artifact, Image, Study
-from studies.workbench import doorbell
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -70,6 +70,8 @@ def design(page) -> None:
     expect(page.get_by_label("Short name")).to_have_value("what-is-red")
     page.get_by_text("Rectified labelling").click()
     page.get_by_role("button", name="Next: its design").click()
+    # None is chosen before the researcher chooses.
+    page.locator("[name=classifier]").select_option(index=1)
     page.get_by_label("Answers per stimulus").fill("2")
     page.get_by_label("Threshold").fill("3")
     page.get_by_role("button", name="Create the study").click()
@@ -81,8 +83,8 @@ def design(page) -> None:
 
 def prepare(page) -> None:
     page.get_by_role("button", name="Prepare").click()
-    expect(page.get_by_text("A worker prepares this study.")).to_be_visible()
-    with start_worker(app, pool="solo", queues=doorbell.QUEUES, perform_ping_check=False, shutdown_timeout=30):
+    expect(page.get_by_text("A worker is preparing this study.")).to_be_visible()
+    with start_worker(app, pool="solo", queues=queue.QUEUES, perform_ping_check=False, shutdown_timeout=30):
         # The page notices by itself: nothing is clicked or loaded here.
         expect(page.get_by_role("link", name="Open …")).to_be_visible(timeout=30_000)
     expect(page.locator("dt", has_text="Stimuli").locator("+ dd")).to_have_text("3")
@@ -94,6 +96,7 @@ def answer_everything(page, link: str) -> None:
     page.get_by_role("button", name="Begin").click()
     for number in (1, 2, 3):
         expect(page.locator(".count")).to_have_text(re.compile(rf"^{number} of "))
+        page.locator("form.painted").wait_for()
         page.get_by_role("button", name="Yes").click()
     expect(page.get_by_text("code", exact=False).first).to_be_visible()
 
@@ -106,6 +109,8 @@ def test_from_the_login_to_the_results(browse, classifier, tmp_path):
 
     page.get_by_role("link", name="Open …").click()
     expect(page.get_by_text("Opening cannot be undone.")).to_be_visible()
+    # Nobody has evaluated the classifier: the page says so, and asks.
+    page.get_by_label("Open it in spite of that").check()
     page.get_by_role("button", name="Open the study").click()
     expect(page.get_by_text("The study is open: people with the link can take part.")).to_be_visible()
     expect(page.get_by_role("button", name="Save the texts")).to_have_count(0)
@@ -124,7 +129,7 @@ def test_from_the_login_to_the_results(browse, classifier, tmp_path):
     page.get_by_role("button", name="Close the study").click()
 
     # Three of eight photographs are errors, and everybody found the classifier right about all of them.
-    expect(page.get_by_text(re.compile("the top-1 error of 37.50.% becomes 0.00.%"))).to_be_visible()
+    expect(page.get_by_text(re.compile("the top-1 error of 37.50% becomes 0.00%"))).to_be_visible()
     expect(page.locator("figure svg, .desk-figure svg")).to_have_count(4)
     numbers = page.get_by_text("The numbers in a table").first
     numbers.click()
@@ -148,7 +153,7 @@ def test_while_a_study_is_prepared_its_page_shows_what_failed_and_lets_it_be_cal
     study = Study.objects.get()
     image = study_images(study)[0]
     long = "damaged or cut short: " + "image file is truncated, " * 6
-    fails = Artifact(digest="a", kind="prediction", recipe={"image": image.sha256}, state="failed", error=long)
+    fails = Artifact(digest="a", kind="prediction", recipe={"image": image.sha256}, state="failed", problem=long)
     waits = Artifact(digest="b", kind="prediction", recipe={}, state="pending")
     study.artifacts.set(Artifact.objects.bulk_create([fails, waits]))
     # The page asks by itself: nothing is loaded here.
@@ -157,8 +162,8 @@ def test_while_a_study_is_prepared_its_page_shows_what_failed_and_lets_it_be_cal
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_role("button", name="Prepare again").click()
     expect(page.get_by_text("A worker prepares the study now.")).to_be_visible()
-    page.get_by_role("button", name="Call it off").click()
-    expect(page.get_by_text("It is not prepared. Its preparation was called off")).to_be_visible()
+    page.get_by_role("button", name="Cancel the preparation").click()
+    expect(page.get_by_text("The preparation failed. Its preparation was cancelled")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     study.refresh_from_db()
     assert study.state == Study.State.DRAFT

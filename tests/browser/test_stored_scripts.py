@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 
 from studies import lifecycle, protocols
-from studies.admin import preview
 from studies.models import Study
-from studies.reports import tallying
-from tests import payloads
+from studies.results import cache
+from studies.views import every_page
+from tests import xss_payloads
 from tests.bench import made_up_study
-from tests.browser.watching import ALL_PAGES, Stage, Watch, sit_down
+from tests.browser.script_watcher import ALL_PAGES, Stage, Watch, sit_down
 from tests.examples import SESSION
 from tests.factories import open_study
 
@@ -28,10 +28,21 @@ ANOTHER = """(signed) => document.querySelector("#code")
     && document.querySelector("main form [type=hidden]").value !== signed"""
 
 
+#: Rounds, sets of several phases, and checks that are shown nowhere else want more images than others.
+IMAGES = {
+    "class_assignment": 192,
+    "simulatability": 192,
+    "distinction": 192,
+    "advice": 192,
+    "two_choice": 192,
+    "preference": 192,
+}
+
+
 def previews(study: Study) -> list[str]:
     """The design, and participants' pages as the desk previews them: some that show a stimulus, or all."""
     at = reverse("admin:studies_study_preview", args=[study.pk])
-    keys = [one.key for one in preview.pages(Study.objects.get(pk=study.pk))]
+    keys = [one.key for one in every_page.pages(Study.objects.get(pk=study.pk))]
     own = [key for key in keys if key == "practice" or key.startswith("stimulus-")]
     more = [f"{at}?at={key}" for key in (keys if ALL_PAGES else own[:2])]
     return [reverse("admin:studies_study_design", args=[study.pk]), *more]
@@ -40,16 +51,12 @@ def previews(study: Study) -> list[str]:
 def test_text_that_would_run_is_text_on_every_page(browse, live_server, monkeypatch):
     stage = Stage()
     # Of these a worker counts, or could not.
-    monkeypatch.setattr(tallying, "large", lambda study: study in stage.large)
+    monkeypatch.setattr(cache, "large", lambda study: study in stage.large)
     design = {**SESSION, "language": "en", "trials_per_participant": 2, "practice": 1, "gold": 0, "gold_rate": None}
-    sessions = [
-        # Rounds of a class assignment want many images of each class.
-        made_up_study(key, design, n_images=192 if key == "class_assignment" else 24, glossed=True)
-        for key in protocols.available()
-    ]
+    sessions = [made_up_study(key, design, n_images=IMAGES.get(key, 24), glossed=True) for key in protocols.available()]
     played = made_up_study("rectified_labeling", design, glossed=True)
     lifecycle.open_study(played)
-    filling = payloads.Filling().everywhere()
+    filling = xss_payloads.Filling().everywhere()
     page = browse()
     watch, seen = Watch(page, live_server.url), set()
     sit_down(page, stage.root.cookies)
@@ -60,7 +67,7 @@ def test_text_that_would_run_is_text_on_every_page(browse, live_server, monkeypa
         seen |= filling.shown(watch.open(address))
     seen |= filling.shown(play(watch, played))
     assert watch.found == []
-    assert set(filling.places) - seen == set(payloads.NOT_ON_PAGES)
+    assert set(filling.places) - seen == set(xss_payloads.NOT_ON_PAGES)
 
 
 def play(watch: Watch, study: Study) -> str:
@@ -68,7 +75,7 @@ def play(watch: Watch, study: Study) -> str:
     page, said = watch.page, watch.open(reverse("studies:join", args=[study.link]))
     while not page.locator("#code").count():
         for box in page.locator("main form").locator("input[type=text], textarea").all():
-            box.fill(payloads.text("typed", 1, 400))
+            box.fill(xss_payloads.text("typed", 1, 400))
         signed = page.locator("main form [type=hidden]").first.get_attribute("value")
         page.locator("main form button").first.click()
         page.wait_for_function(ANOTHER, arg=signed)
@@ -83,7 +90,7 @@ def test_the_watch_sees_text_that_is_taken_for_markup(browse, live_server, monke
     """A study's title is put into the pages as it is: at the desk it runs, at participants' the policy is broken."""
     study, root = open_study(1), User.objects.create_superuser("root")
     # One that ends whatever it stands in, one that asks for something, and one that runs by itself.
-    picture, drawing, ending = (payloads.FRAGMENTS[n] for n in (1, 2, 6))
+    picture, drawing, ending = (xss_payloads.FRAGMENTS[n] for n in (1, 2, 6))
     Study.objects.update(title=ending + picture + drawing)
     load = Study.from_db.__func__
 

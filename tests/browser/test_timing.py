@@ -74,6 +74,25 @@ def test_a_hidden_page_is_counted_until_it_is_seen_again(browse):
     assert 380 <= measured["away_ms"] <= measured["response_ms"]
 
 
+@pytest.mark.parametrize(
+    "translates",
+    [
+        "document.documentElement.classList.add('translated-ltr')",
+        "document.documentElement.lang = 'eo'",
+        "document.querySelector('h1').innerHTML = '<font style=\"vertical-align: inherit\">Ĉu</font>'",
+    ],
+)
+def test_a_page_that_the_browser_translated_says_so_with_its_answer(browse, translates):
+    page = browse()
+    begin(page, open_study(2))
+    press(page, "y", then=2)
+    page.evaluate(translates)
+    page.keyboard.press("n")
+    page.get_by_role("heading", name="Thank you").wait_for()
+    answered = Trial.objects.exclude(answered_at=None).order_by("position")
+    assert list(answered.values_list("translated", flat=True)) == [False, True]
+
+
 def test_time_runs_once_the_last_of_many_pictures_is_there(browse):
     study = made_up_study("class_assignment", {"rounds": 3, "min_seconds": 0}, n_images=96)
     lifecycle.open_study(study)

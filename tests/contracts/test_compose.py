@@ -46,9 +46,8 @@ def test_no_secret_has_a_default(compose):
     text = COMPOSE.read_text()
     asked = re.findall(r"\$\{(\w*(?:SECRET|PASSWORD|KEY)\w*)(:\?|[^}]*)", text)
     needed = {"SECRET_KEY", "RECRUIT_KEY", "POSTGRES_PASSWORD", "STORAGE_KEY", "STORAGE_SECRET"}
-    # Of these an account at Mechanical Turk is a matter of choice: empty, there is none.
     assert {name for name, how in asked if how == ":?"} == needed
-    assert {(name, how) for name, how in asked if how != ":?"} == {("MTURK_KEY_ID", ":-"), ("MTURK_SECRET_KEY", ":-")}
+    assert {(name, how) for name, how in asked if how != ":?"} == set()
 
 
 def test_the_front_serves_pictures_of_studies_as_files_and_nothing_else(compose):
@@ -85,6 +84,13 @@ def test_the_front_writes_down_no_address_of_a_participants_page(compose):
     assert "error_log /dev/null;" in arriving[1]
 
 
+def test_the_front_logs_no_address_of_participants_pictures_and_static_files_included(compose):
+    front = compose["configs"]["front"]["content"]
+    server = front.split("server {")[1].split("location")[0]
+    assert "access_log off;" in server
+    assert re.findall(r"access_log ([^;]*);", front) == ["off"] * front.count("access_log")
+
+
 def test_only_the_front_is_reached_from_outside(compose):
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["front"]
 
@@ -93,3 +99,16 @@ def test_every_variable_that_reaches_the_program_is_one_of_its_settings(compose)
     documented = set(re.findall(r"^\| `(\w+)", (ROOT / "docs/reference/settings.md").read_text(), re.MULTILINE))
     for name in ("web", "worker", "worker-gpu", "beat", "setup"):
         assert set(compose["services"][name]["environment"]) <= documented
+
+
+def test_the_front_writes_down_no_address_and_limits_connections(compose):
+    front = compose["configs"]["front"]["content"]
+    whole = front.partition("location ")[0]
+    assert "access_log off;" in whole
+    assert "error_log /dev/null;" in whole
+    logging = re.findall(r"location ([^{]*?) \{[^}]*?_log (?!off;|/dev/null;)", front)
+    assert logging == ["^~ /admin/"]
+    assert "limit_conn quorum_address" in whole
+    assert "real_ip_header X-Forwarded-For;" in whole
+    (streamed,) = re.findall(r"location = (\S+) \{[^}]*proxy_request_buffering off;", front)
+    assert streamed == reverse("admin:studies_imageset_add")

@@ -76,3 +76,36 @@ def test_nginx_logs_no_token_shows_nobody_the_figures_and_takes_uploads():
     assert not re.search(pattern, reverse("studies:healthz"))
     upload = location(f"= {reverse('admin:studies_imageset_add')}")
     assert int(re.search(r"client_max_body_size (\d+)g;", upload)[1]) * 2**30 >= settings.UPLOAD_MAX_BYTES
+
+
+def site() -> tuple[str, dict[str, str]]:
+    """What holds of the whole site in nginx, and what of each location."""
+    inside = FILES["/etc/nginx/sites-available/quorum"].split("listen 443 ssl;")[1]
+    locations = dict(re.findall(r"location ([^{]*?) \{(.*?)\}", inside, re.DOTALL))
+    return inside.partition("location ")[0], locations
+
+
+def test_nginx_writes_down_no_address_of_participants_pictures_and_static_files_included():
+    whole, locations = site()
+    assert "access_log off;" in whole
+    assert "error_log /dev/null;" in whole
+    # Only researchers' pages have errors written down, and nothing has its requests.
+    logging = {name for name, text in locations.items() if re.search(r"_log (?!off;|/dev/null;)", text)}
+    assert logging == {f"^~ {settings.SESSION_COOKIE_PATH}"}
+    redirect = FILES["/etc/nginx/sites-available/quorum"].split("listen 443 ssl;")[0]
+    assert {"access_log off;", "error_log /dev/null;"} <= set(re.findall(r"\w+_log \S+;", redirect))
+
+
+def test_nginx_limits_connections_of_one_address_and_how_slowly_they_send():
+    whole, locations = site()
+    (most,) = re.findall(r"limit_conn quorum_address (\d+);", whole)
+    assert 50 <= int(most) <= 200
+    for name in ("client_header_timeout", "client_body_timeout", "send_timeout"):
+        assert int(re.search(rf"{name} (\d+)s;", whole)[1]) <= 30
+    upload = locations[f"= {reverse('admin:studies_imageset_add')}"]
+    assert "limit_conn quorum_upload" in upload
+    # A body is streamed to the program at this address alone; there it is read of staff alone.
+    assert [name for name, text in locations.items() if "proxy_request_buffering off" in text] == [
+        f"= {reverse('admin:studies_imageset_add')}"
+    ]
+    assert "studies.operations.bodies.NoBodyForStrangersMiddleware" in settings.MIDDLEWARE

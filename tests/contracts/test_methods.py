@@ -1,6 +1,7 @@
 """What every registered explainer, attack and selector promises, with its default parameters.
 
-Adding a file to `explainers/` puts it under these tests; nothing here names a method.
+Adding a file to `explainers/` puts it under these tests; nothing here names a method. What explainers by examples
+promise beside that is in `test_example_explainers.py`.
 """
 
 import ast
@@ -14,10 +15,10 @@ import torch
 from torch import nn
 
 from explainers import base
-from explainers.base import MethodError, Pool
-from explainers.classifiers import Classifier
+from explainers.base import Explanation, HeatMap, MethodError, Pool
+from explainers.classifiers import ImageClassifier
 from explainers.images import to_pixels, to_tensor
-from tests.untouched import Untouched, same
+from tests.reproducibility import Untouched, same
 
 # Of an attack with sign steps: share of pixel values that may differ with the batch, see explainers/ifgsm.py.
 SHARE_THAT_MAY_DIFFER = 0.01
@@ -49,7 +50,7 @@ def classifier():
     network[1].running_mean.normal_(0, 0.1)
     network[1].running_var.uniform_(0.5, 2)
     nn.init.normal_(network[-1].weight, 0, 1.5)
-    return Classifier(network, mean=(0.45, 0.5, 0.55), std=(0.2, 0.25, 0.3))
+    return ImageClassifier(network, mean=(0.45, 0.5, 0.55), std=(0.2, 0.25, 0.3))
 
 
 @pytest.fixture
@@ -125,11 +126,45 @@ def test_a_methods_file_reads_and_writes_nothing(kind, name):
     assert not called & {"open", "print", "load_state_dict_from_url", "manual_seed_all", "seed"}
 
 
+def zero(explanation):
+    """Whether a result says nothing, as every one with a reason has to."""
+    if isinstance(explanation, HeatMap):
+        return not explanation.values.any() and (explanation.channels is None or not explanation.channels.any())
+    return not explanation.coefficients.any() and explanation.n_positive == 0 and explanation.r2 == 0
+
+
+def near(one, other, tolerance):
+    """Whether two results are equal to a share of the largest value."""
+    if isinstance(one, Explanation):
+        return np.allclose(one.coefficients, other.coefficients, rtol=0, atol=tolerance)
+    return all(
+        (values is None and values_of_other is None)
+        or np.abs(values - values_of_other).max() <= tolerance * np.abs(values).max()
+        for values, values_of_other in ((one.values, other.values), (one.channels, other.channels))
+    )
+
+
 @each_explainer
 def test_explanations_are_complete(name, classifier, images, labels):
     explanations = base.get("explainer", name)().explain(classifier, images, labels, seeds=range(N))
     assert len(explanations) == N
+    assert len({type(explanation) for explanation in explanations}) == 1
     for number, explanation in enumerate(explanations):
+        assert explanation.label == labels[number]
+        assert explanation.seed == number
+        assert explanation.reason is None
+        assert not zero(explanation)
+        json.dumps(explanation.facts, allow_nan=False)
+        assert all(type(fact) is float for fact in explanation.facts.values())
+        if isinstance(explanation, HeatMap):
+            for values, shape in ((explanation.values, (SIDE, SIDE)), (explanation.channels, (3, SIDE, SIDE))):
+                if values is not None:
+                    assert type(values) is np.ndarray
+                    assert values.dtype == np.float32
+                    assert values.shape == shape
+                    assert np.isfinite(values).all()
+            assert explanation.values is not None
+            continue
         d = len(explanation.coefficients)
         assert explanation.segments.shape == (SIDE, SIDE)
         assert explanation.segments.dtype == np.int64
@@ -140,10 +175,35 @@ def test_explanations_are_complete(name, classifier, images, labels):
         assert np.isfinite(explanation.intercept)
         assert explanation.r2 <= 1
         assert explanation.n_positive == (explanation.coefficients > 0).sum()
-        assert explanation.label == labels[number]
-        assert explanation.seed == number
-        assert explanation.reason is None
-        assert explanation.coefficients.any()
+
+
+@each_explainer
+def test_the_channels_of_a_map_are_what_its_values_are_made_of(name, classifier, images, labels):
+    for map_ in base.get("explainer", name)().explain(classifier, images, labels, seeds=range(N)):
+        if isinstance(map_, HeatMap) and map_.channels is not None:
+            largest, total = np.abs(map_.channels).max(0), map_.channels.sum(0)
+            signed = not np.array_equal(map_.values, largest)
+            assert np.allclose(map_.values, total, atol=1e-5 * largest.max()) if signed else map_.values.min() >= 0
+
+
+@each_explainer
+def test_the_sign_of_an_explanation_follows_the_sign_of_what_it_explains(name, classifier, images):
+    """Of two classes that a network tells apart by one number, what speaks for one speaks against the other."""
+    last = classifier.network[-1]
+    with torch.no_grad():
+        last.weight[1], last.bias[1] = -last.weight[0], -last.bias[0]
+        last.weight[2:], last.bias[2:] = 0, -50
+    method = base.get("explainer", name)()
+    one, other = (method.explain(classifier, images, torch.full((N,), label), seeds=range(N)) for label in (0, 1))
+    maps = [explanation for explanation in one + other if isinstance(explanation, HeatMap)]
+    signed = any(explanation.values.min() < 0 for explanation in maps)
+    for for_it, against_it in zip(one, other, strict=True):
+        if isinstance(for_it, Explanation):
+            assert np.allclose(for_it.coefficients, -against_it.coefficients, atol=1e-4)
+        elif signed:
+            assert np.allclose(for_it.values, -against_it.values, atol=1e-4 * np.abs(for_it.values).max())
+        else:
+            assert min(for_it.values.min(), against_it.values.min()) >= 0
 
 
 @each_explainer
@@ -160,14 +220,66 @@ def test_the_same_seed_gives_the_same_bytes_and_nothing_else_is_touched(name, cl
 
 @each_explainer
 def test_explanations_do_not_depend_on_the_batch(name, classifier, images, labels):
+    """To the last bit, or for heat maps by a backward pass to 1e-4 of the largest value."""
     method = base.get("explainer", name)()
+
+    def equal(one, other):
+        return same(one, other) or (differentiates(method, classifier, images, labels) and near(one, other, 1e-4))
+
     together = method.explain(classifier, images, labels, seeds=[5, 6, 7, 8])
     for i in range(N):
         (alone,) = method.explain(classifier, images[i : i + 1], labels[i : i + 1], seeds=[5 + i])
-        assert same(alone, together[i])
+        assert equal(alone, together[i])
     order = [2, 0, 3]
     mixed = method.explain(classifier, images[order], labels[order], seeds=[7, 5, 8])
-    assert all(same(one, together[i]) for one, i in zip(mixed, order, strict=True))
+    assert all(equal(one, together[i]) for one, i in zip(mixed, order, strict=True))
+
+
+class WithoutGradients(nn.Module):
+    """The same network, through which no gradient comes back."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x.detach())
+
+
+def differentiates(method, classifier, images, labels):
+    """Whether a method needs gradients: else it explains a network that has none."""
+    blind = ImageClassifier(WithoutGradients(classifier.network), mean=(0.45, 0.5, 0.55), std=(0.2, 0.25, 0.3))
+    try:
+        method.explain(blind, images[:1], labels[:1], seeds=[1])
+    except MethodError:
+        return True
+    return False
+
+
+@each_explainer
+def test_a_network_without_gradients_is_explained_or_refused_in_one_line(name, classifier, images, labels):
+    blind = ImageClassifier(WithoutGradients(classifier.network), mean=(0.45, 0.5, 0.55), std=(0.2, 0.25, 0.3))
+    method = base.get("explainer", name)()
+    if differentiates(method, classifier, images, labels):
+        with pytest.raises(MethodError, match="no gradient") as caught:
+            method.explain(blind, images, labels, seeds=range(N))
+        assert "\n" not in str(caught.value)
+    else:
+        usual = method.explain(classifier, images, labels, seeds=range(N))
+        found = method.explain(blind, images, labels, seeds=range(N))
+        assert all(near(one, other, 1e-4) for one, other in zip(found, usual, strict=True))
+
+
+@each_explainer
+def test_a_network_in_training_is_explained_in_evaluation_and_left_as_it_was(name, classifier, images, labels):
+    network = nn.Sequential(nn.Dropout2d(0.5), classifier.network).requires_grad_(True).train()
+    usual = base.get("explainer", name)().explain(classifier.network, images, labels, seeds=range(N))
+    before = Untouched(network, images, labels)
+    found = base.get("explainer", name)().explain(network, images, labels, seeds=range(N))
+    assert before.holds()
+    assert network.training
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(near(one, other, 1e-4) for one, other in zip(found, usual, strict=True))
 
 
 @each_explainer
@@ -181,9 +293,7 @@ def test_a_classifier_that_does_not_look_is_not_explained(name, classifier, imag
     for explanation in base.get("explainer", name)().explain(classifier, images, labels, seeds=range(N)):
         assert explanation.reason
         assert "\n" not in explanation.reason
-        assert not explanation.coefficients.any()
-        assert explanation.n_positive == 0
-        assert explanation.r2 == 0
+        assert zero(explanation)
 
 
 def one_class_only(classifier):
@@ -199,7 +309,7 @@ def test_where_there_is_one_class_there_is_nothing_to_explain(name, classifier, 
         one_class_only(classifier), images, torch.zeros_like(labels), seeds=range(N)
     ):
         assert explanation.reason
-        assert not explanation.coefficients.any()
+        assert zero(explanation)
 
 
 def bad_batches(images, labels):
@@ -235,8 +345,9 @@ def test_a_gpu_gives_the_explanation_of_a_cpu(name, classifier, images, labels):
     here = method.explain(classifier, images, labels, seeds=range(N))
     there = method.explain(classifier.cuda(), images.cuda(), labels.cuda(), seeds=range(N))
     for one, two in zip(here, there, strict=True):
-        assert np.array_equal(one.segments, two.segments)
-        assert two.coefficients == pytest.approx(one.coefficients, abs=1e-3)
+        if isinstance(one, Explanation):
+            assert np.array_equal(one.segments, two.segments)
+        assert near(one, two, 1e-3)
 
 
 @each_attack

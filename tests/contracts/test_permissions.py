@@ -1,6 +1,6 @@
 """Every address × everybody × own, shared and foreign × GET and POST: who gets what, and what nobody learns.
 
-The table is in tests/matrix.py.  Controls at the end show that the matrix finds a leak where there is one.
+The table is in tests/permission_matrix.py.  Controls at the end show that the matrix finds a leak where there is one.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,11 @@ from django.db.models import CharField, Value
 from django.urls import include, path
 
 from config import urls
+from studies import installation
 from studies.models.visibility import Access, ImportQuerySet, StudyQuerySet
-from tests import matrix
-from tests.cast import World
-from tests.matrix import EVERYBODY, IMPORTS, NOTHING, TABLE, Row
+from tests import permission_matrix
+from tests.permission_matrix import EVERYBODY, IMPORTS, NOTHING, TABLE, Row
+from tests.permission_users import World
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 def violations(route: str, row: Row) -> Iterator[str]:
     """What is not as the table says, one line each; none where all is well."""
     world = World(row.state)
-    before = matrix.stored()  # and again after each try, which is undone
+    before = permission_matrix.stored()  # and again after each try, which is undone
     for what, owner in world.objects(row.about):
         for person in world.people:
             for method in ("get", "post"):
@@ -35,18 +36,18 @@ def violations(route: str, row: Row) -> Iterator[str]:
 
 def _try(world, route, row, what, owner, person, method, before):
     case = f"{person.name} {method} {route} of {owner or what}"
-    should = matrix.expected(world, row, method, person, owner)
-    client, address = person.client(), matrix.address(route, what)
+    should = permission_matrix.expected(world, row, method, person, owner)
+    client, address = person.client(), permission_matrix.address(route, what)
     data = row.data() if callable(row.data) else row.data
     response = getattr(client, method)(address + row.query, data if method == "post" else None)
-    did = matrix.happened(response)
+    did = permission_matrix.happened(response)
     if should == EVERYBODY:
         if did in ("forbidden", NOTHING) or did.isdigit():
             yield f"{case}: {did} ({response.status_code})"
         return
     if did != should:
         yield f"{case}: should be {should}, was {did} ({response.status_code})"
-    changed = matrix.stored() != before
+    changed = permission_matrix.stored() != before
     if should != "yes" and changed:
         yield f"{case}: {should}, and something was changed all the same"
     if should == "yes" and method == "post" and row.writes and not changed:
@@ -57,13 +58,24 @@ def _try(world, route, row, what, owner, person, method, before):
             yield f"{case}: tells of {about} ({word})"
 
 
+@pytest.fixture
+def own_files(tmp_path, settings):
+    """Stored files that no other test has, and that this database has for its own before anything is tried."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "studies.lib.storage.ContentStorage", "OPTIONS": {"location": tmp_path / "media"}},
+    }
+    installation.check()
+
+
+@pytest.mark.usefixtures("own_files")
 @pytest.mark.parametrize("route", TABLE)
 def test_everybody_gets_what_the_table_says_and_learns_of_nothing_else(route):
     assert list(violations(route, TABLE[route])) == []
 
 
 def test_every_address_has_a_row():
-    assert set(TABLE) == set(matrix.addresses())
+    assert set(TABLE) == set(permission_matrix.addresses())
 
 
 # --- controls: the matrix sees what it should see ---------------------------------------------------------------------
@@ -77,12 +89,12 @@ class More:
 
 def test_a_new_address_without_a_row_is_noticed(settings):
     settings.ROOT_URLCONF = More
-    assert set(matrix.addresses()) - set(TABLE) == {"admin/studies/study/all.csv"}
+    assert set(permission_matrix.addresses()) - set(TABLE) == {"admin/studies/study/all.csv"}
 
 
 def test_an_address_in_a_nested_table_is_noticed_too():
     nested = [path("more/", include([path("all.csv", lambda request: None)]))]
-    assert list(matrix.addresses(nested)) == ["more/all.csv"]
+    assert list(permission_matrix.addresses(nested)) == ["more/all.csv"]
 
 
 OF_A_STUDY = [route for route, row in TABLE.items() if row.about in ("study", "study by another way")]
@@ -100,7 +112,7 @@ def test_with_the_one_queryset_bypassed_every_address_of_a_study_leaks(route, mo
     assert any(violations(route, TABLE[route]))
 
 
-OF_AN_IMPORT = [route for route, row in TABLE.items() if row.about == "import"]
+OF_AN_IMPORT = [route for route, row in TABLE.items() if row.about in ("import", "picture of an import")]
 
 
 @pytest.mark.parametrize("route", [*OF_AN_IMPORT, IMPORTS])
@@ -110,7 +122,9 @@ def test_with_their_queryset_bypassed_every_address_of_an_import_leaks(route, mo
 
 
 BY_ROLE = [
-    route for route, row in TABLE.items() if isinstance(row.get, frozenset) and row.get and row.get < matrix.STAFF
+    route
+    for route, row in TABLE.items()
+    if isinstance(row.get, frozenset) and row.get and row.get < permission_matrix.STAFF
 ]
 
 
@@ -120,5 +134,5 @@ def test_with_every_permission_in_every_role_every_address_for_some_roles_leaks(
         for name in ("researcher", "analyst", "operator"):
             Group.objects.get_or_create(name=name)[0].permissions.set(Permission.objects.all())
 
-    monkeypatch.setattr("studies.roles.set_up_roles", generous)
+    monkeypatch.setattr("studies.accounts.roles.set_up_roles", generous)
     assert any(violations(route, TABLE[route]))

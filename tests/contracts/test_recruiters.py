@@ -5,30 +5,31 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
-from studies import recruiting, recruitment
-from studies.errors import StudyError
+from studies import recruiters
+from studies.lib.errors import StudyError
 from studies.models import Arrival, Participant, Slot, Trial
-from studies.recruiting import NotFromHere, Outcome
-from tests import recruited
+from studies.recruiters import NotFromHere, VisitOutcome
+from studies.recruitment import arrivals
+from tests import recruiters as recruited
 from tests.factories import open_study
-from tests.recruited import COMES, SETTINGS, address, comes, recruits
-from tests.visitor import heading
+from tests.participant_client import heading
+from tests.recruiters import COMES, SETTINGS, address, comes, recruits
 
 pytestmark = pytest.mark.django_db
 
-KEYS = list(recruiting.available())
-NAMING = [key for key, one in recruiting.available().items() if one.names_people]
+KEYS = list(recruiters.available())
+NAMING = [key for key, one in recruiters.available().items() if one.names_people]
 DESIGN = {"completion_url": ""}
 LINK = "https://studies.example.org/s/0/"
 
 
 @pytest.fixture(params=KEYS)
-def recruiter(request) -> recruiting.Recruiter:
-    return recruiting.get(request.param)
+def recruiter(request) -> recruiters.Recruiter:
+    return recruiters.get(request.param)
 
 
 def test_every_recruiter_has_its_example_and_the_default_is_one_of_them():
-    assert [recruiting.DEFAULT, *sorted(set(KEYS) - {recruiting.DEFAULT})] == KEYS
+    assert [recruiters.DEFAULT, *sorted(set(KEYS) - {recruiters.DEFAULT})] == KEYS
     assert set(SETTINGS) == set(KEYS)
     assert set(COMES) == set(NAMING)
 
@@ -47,8 +48,8 @@ def test_its_settings_are_complete_valid_and_plain(recruiter):
 
 def test_it_sends_people_to_known_sites_over_https_alone_with_every_outcome(recruiter):
     settings = recruiter.clean(SETTINGS[recruiter.key])
-    for outcome in Outcome.ALL:
-        way = recruiter.way_on(settings, outcome, design=DESIGN, code="CODE", submission="3SUBMISSION")
+    for outcome in VisitOutcome.ALL:
+        way = recruiter.exit_for(settings, outcome, design=DESIGN, code="CODE", submission="3SUBMISSION")
         if recruiter.names_people:
             assert way is not None
             assert way.says or way.url
@@ -73,7 +74,7 @@ def test_parameters_that_are_none_give_one_clear_page_and_store_nothing(key, jun
     twice = address(study, good) + "&" + address(study, COMES[key]("b")).partition("?")[2]
     assert client.get(twice).status_code == 400
     with pytest.raises(NotFromHere):
-        recruitment.came(study, {})
+        arrivals.identify_arrival(study, {})
     assert not Participant.objects.exists()
     assert not Arrival.objects.exists()
 
@@ -92,9 +93,8 @@ def test_whoever_comes_again_goes_on_where_they_were_also_on_another_device(key)
     again.finish()
     assert Participant.objects.count() == 1
     assert Trial.objects.filter(answered_at__isnull=False).count() == 3
-    assert sorted(Arrival.objects.values_list("submission", flat=True)) == sorted(
-        COMES[key]("a", n)[{"prolific": "SESSION_ID", "mturk": "assignmentId"}[key]] for n in (1, 2)
-    )
+    came = [arrivals.identify_arrival(study, {k: [v] for k, v in COMES[key]("a", n).items()}) for n in (1, 2)]
+    assert set(Arrival.objects.values_list("submission", flat=True)) == {one.submission for one in came}
     # Somebody else is somebody else; and so is the same person in another study, under another token.
     other = comes(study, COMES[key]("b")).begin()
     assert other.path != one.path
@@ -138,11 +138,11 @@ def test_without_the_key_nobody_is_taken_in_or_hashed_with_nothing(key, settings
 def test_the_open_link_knows_nobody_whatever_stands_in_its_address():
     study = open_study(1, 2)
     for _ in range(2):
-        comes(study, recruited.from_prolific() | recruited.from_mturk()).begin()
+        comes(study, recruited.from_prolific() | recruited.from_framing()).begin()
     assert Participant.objects.count() == 2
     assert not Arrival.objects.exists()
 
 
 def test_a_recruiter_that_is_not_there_is_one_clear_line():
     with pytest.raises(StudyError, match="there is no recruiter 'x'; there are: open_link, "):
-        recruiting.get("x")
+        recruiters.get("x")

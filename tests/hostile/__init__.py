@@ -24,14 +24,14 @@ from django.test import Client
 from django.urls import reverse
 
 from explainers.images import ImageError
-from studies.analysis.tables import AnswersError
-from studies.errors import StudyError
+from studies.analysis.answers import AnswersError
+from studies.lib.errors import StudyError
 from studies.models import Study, Trial
 from studies.protocols import DesignError
 from tests.factories import open_study
-from tests.recruited import COMES, comes, recruits
-from tests.staff import researcher
-from tests.visitor import Visitor
+from tests.logged_in_users import researcher
+from tests.participant_client import Visitor
+from tests.recruiters import COMES, comes, recruits
 
 REFUSALS = (StudyError, DesignError, ImageError, AnswersError, CommandError)
 

@@ -13,10 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.core.files.storage import default_storage
 
-from studies import catalogue
-from studies.importing import jobs
+from studies.catalog import classifiers
+from studies.catalog.importing import jobs
 from studies.models import Classifier, Event
-from tests.networks import NETWORK, import_small
+from tests.small_networks import NETWORK, import_small
 
 from . import Hostile, World, mangled
 
@@ -40,7 +40,7 @@ def _load(data: bytes) -> Send:
         name = world.study.design["classifier"]
         image_set = Classifier.objects.get(name=name).image_set.name
         try:
-            row = catalogue.import_classifier(
+            row = classifiers.import_classifier(
                 "hostile", image_set=image_set, module=f"{module}:small", checkpoint=checkpoint
             )
         finally:

@@ -14,12 +14,13 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from django.conf import settings
 from PIL import Image
 
 from explainers import images
-from studies import storage
-from studies.importing import jobs
+from studies.catalog.importing import jobs
+from studies.lib import storage
 from studies.models import Event, Import
 from tests.archives import packed, uploaded
 from tests.factories import make_picture
@@ -71,14 +72,20 @@ def encoded(kind: str, size: tuple[int, int] = (40, 30), mode: str = "RGB", **op
 
 @cache
 def picture(kind: str) -> bytes:
-    file = io.BytesIO()
-    Image.open(io.BytesIO(make_picture(1))).save(file, kind)
+    file, pixels = io.BytesIO(), Image.open(io.BytesIO(make_picture(1)))
+    if kind == "HEIF":
+        pillow_heif.from_pillow(pixels).save(file)
+    else:
+        pixels.save(file, kind)
     return file.getvalue()
 
 
-def noise(kind: str, mode: str, **options: Any) -> bytes:
-    """An image of as many pixels as are allowed, as hard to decode as an ordinary one."""
-    side = int(settings.IMPORT_MAX_PIXELS**0.5)
+def noise(kind: str, mode: str, *, each: float = images.USUAL_BYTES_A_PIXEL, **options: Any) -> bytes:
+    """An image of as many pixels as are allowed, as hard to decode as an ordinary one.
+
+    each: the bytes that decoding takes for each pixel, by which the limit is lower.
+    """
+    side = int((settings.IMPORT_MAX_PIXELS * images.USUAL_BYTES_A_PIXEL / each) ** 0.5)
     random = np.random.default_rng(0).integers(0, 256, (side // 8, side // 8, 4), dtype=np.uint8)
     picture = Image.fromarray(random, "RGBA").resize((side, side)).convert("RGB" if mode == "CMYK" else mode)
     file = io.BytesIO()
@@ -89,6 +96,13 @@ def noise(kind: str, mode: str, **options: Any) -> bytes:
 def with_bytes(kind: str, at: int, inserted: bytes, instead_of: int) -> bytes:
     data = picture(kind)
     return data[:at] + inserted + data[at + instead_of :]
+
+
+def _said_to_be_huge(kind: str) -> bytes:
+    """Its properties say two billion pixels."""
+    data = picture(kind)
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", 65535, 32768) + data[at + 8 :]
 
 
 def _circle() -> bytes:
@@ -151,6 +165,12 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "a webp larger than it is": lambda: with_bytes("WEBP", 4, b"\xff\xff\xff\xff", 4),
     "a webp of the largest size": lambda: b"RIFF\x1a\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff",
     "a gif": lambda: encoded("GIF", mode="P"),
+    "a gif of fifty frames": lambda: _frames("GIF"),
+    "a gif wider than memory": lambda: with_bytes("GIF", 6, b"\xff\xff\xff\xff", 4),
+    "an avif that says it is huge": lambda: _said_to_be_huge("AVIF"),
+    "a heic that says it is huge": lambda: _said_to_be_huge("HEIF"),
+    "a heic cut in half": lambda: picture("HEIF")[: len(picture("HEIF")) // 2],
+    "a heic of nothing but its brand": lambda: b"\0\0\0\x18ftypheic" + bytes(8),
     "an icon": lambda: encoded("ICO", (16, 16)),
     "an svg with a script": lambda: b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
     "an svg that reads a file": lambda: b'<!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg>&x;</svg>',
@@ -158,15 +178,17 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "a page that says it is a png": lambda: b"\x89PNG\r\n\x1a\n<script>alert(1)</script>",
     "nothing": lambda: b"",
     # What is taken has its limits, too.
-    "the largest png that is taken": lambda: noise("PNG", "RGBA"),
-    "the largest jpeg that is taken": lambda: noise("JPEG", "CMYK", progressive=True),
-    "the largest webp that is taken": lambda: noise("WEBP", "RGBA", lossless=True, method=0),
-    "the largest tiff that is taken": lambda: noise("TIFF", "RGB", compression="tiff_lzw"),
+    "the largest png that is taken": lambda: noise("PNG", "RGBA", compress_level=1),
+    "the largest jpeg that is taken": lambda: noise("JPEG", "CMYK"),
+    "the largest progressive jpeg that is taken": lambda: noise("JPEG", "CMYK", each=12.5, progressive=True),
+    "the largest webp that is taken": lambda: noise("WEBP", "RGBA", each=18.75, lossless=True, method=0),
+    "the largest tiff that is taken": lambda: noise("TIFF", "RGB", each=7.5, compression="tiff_lzw"),
+    "the largest avif that is taken": lambda: noise("AVIF", "RGB", each=9.5, speed=10),
 }
 
 
 def _spoilt_image(dice: Random) -> Send:
-    return _look_at(mangled(dice, picture(dice.choice(("PNG", "JPEG", "WEBP", "BMP", "TIFF")))))
+    return _look_at(mangled(dice, picture(dice.choice(("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")))))
 
 
 # --- archives ---------------------------------------------------------------------------------------------------------
@@ -179,10 +201,14 @@ def _bring_in(data: bytes) -> Send:
         _photographs()
         run = jobs.request_images("hostile", owner=None, upload=uploaded(data))
         try:
-            jobs.bring_in(run.pk)
+            jobs.run_import(run.pk)
             run.refresh_from_db()
+            if run.state == Import.State.REVIEW and not jobs.blocked(run):
+                jobs.confirm(run)
+                jobs.run_import(run.pk)
+                run.refresh_from_db()
             if run.state != Import.State.DONE:
-                return run.problem or run.files.exclude(refused="").first().refused
+                return run.problem or jobs.blocked(run) or run.files.exclude(refused="").first().refused
             for image in run.image_set.images.all():
                 images.inspect(storage.read(image.file))
                 assert ".." not in image.path.split("/"), image.path

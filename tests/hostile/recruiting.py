@@ -14,14 +14,14 @@ from urllib.parse import quote, urlencode
 from django.http import HttpResponse
 from django.urls import reverse
 
-from tests.recruited import COMES, PREVIEW, SANDBOX, SETTINGS, from_mturk, from_prolific
+from tests.recruiters import COMES, PREVIEW, SANDBOX, SETTINGS, from_framing, from_prolific
 
 from . import Hostile, World, mangled, written
 
 Send = Callable[[World], Any]
 
 #: What names the person, by the recruiter's key.
-PERSON = {"prolific": "PROLIFIC_PID", "mturk": "workerId"}
+PERSON = {"prolific": "PROLIFIC_PID", "framing": "workerId"}
 EVIL = "evil.example"
 LEADS = re.compile(r"""\b(?:action|formaction|href|src|data|content)\s*=\s*["']?([^"'\s>]*)""", re.IGNORECASE)
 #: Where these pages may lead: about this site, and back with a code that the study has.
@@ -69,15 +69,15 @@ def _prolific(**changes: str) -> str:
     return urlencode(from_prolific() | changes)
 
 
-def _mturk(**changes: str) -> str:
-    return urlencode(from_mturk() | changes)
+def _framing(**changes: str) -> str:
+    return urlencode(from_framing() | changes)
 
 
 def _without(query: dict[str, str], name: str) -> str:
     return urlencode({key: value for key, value in query.items() if key != name})
 
 
-PID, WORKER = from_prolific()["PROLIFIC_PID"], from_mturk()["workerId"]
+PID, WORKER = from_prolific()["PROLIFIC_PID"], from_framing()["workerId"]
 SITES = {
     "another site": f"https://{EVIL}",
     "another site that begins alike": f"{SANDBOX}.{EVIL}",
@@ -93,7 +93,7 @@ SITES = {
     "a page of its own": "data:text/html,<script>alert(1)</script>",
     "markup": '"><form action=https://evil.example><script>alert(1)</script>',
     "letters that look alike": SANDBOX.replace("o", "о"),
-    "the live site in the sandbox": "https://www.mturk.com",
+    "the live site in the sandbox": "https://framing.example",
     "a site of a hundred kilobytes": SANDBOX + "/" * 100_000,
 }
 
@@ -102,15 +102,15 @@ def made() -> Iterator[Hostile]:
     for name, query in PROLIFIC.items():
         yield Hostile("recruiting", f"Prolific, {name}", _get("prolific", query))
         yield Hostile("recruiting", f"Prolific, agreeing, {name}", _post("prolific", query))
-    for name, query in MTURK.items():
-        yield Hostile("recruiting", f"Mechanical Turk, {name}", _get("mturk", query))
-        yield Hostile("recruiting", f"Mechanical Turk, agreeing, {name}", _post("mturk", query))
+    for name, query in FRAMING.items():
+        yield Hostile("recruiting", f"a framing site, {name}", _get("framing", query))
+        yield Hostile("recruiting", f"a framing site, agreeing, {name}", _post("framing", query))
     for name, site in SITES.items():
-        preview = urlencode({**PREVIEW, "turkSubmitTo": site})
-        yield Hostile("recruiting", f"handing in at {name}", _get("mturk", _mturk(turkSubmitTo=site)))
-        yield Hostile("recruiting", f"agreeing, handing in at {name}", _post("mturk", _mturk(turkSubmitTo=site)))
-        yield Hostile("recruiting", f"a preview for {name}", _get("mturk", preview))
-        yield Hostile("recruiting", f"agreeing to a preview for {name}", _post("mturk", preview))
+        preview = urlencode({**PREVIEW, "submitTo": site})
+        yield Hostile("recruiting", f"handing in at {name}", _get("framing", _framing(submitTo=site)))
+        yield Hostile("recruiting", f"agreeing, handing in at {name}", _post("framing", _framing(submitTo=site)))
+        yield Hostile("recruiting", f"a preview for {name}", _get("framing", preview))
+        yield Hostile("recruiting", f"agreeing to a preview for {name}", _post("framing", preview))
     for name, send in MORE.items():
         yield Hostile("recruiting", name, send)
 
@@ -143,24 +143,24 @@ PROLIFIC = {
     "encoded twice": _prolific(PROLIFIC_PID=quote("%61" * 24)),
     "two thousand parameters": "&".join(f"PROLIFIC_PID={n:024x}" for n in range(2000)),
 }
-MTURK = {
+FRAMING = {
     "nothing": "",
-    "no worker": _without(from_mturk(), "workerId"),
-    "no place to hand in": _without(from_mturk(), "turkSubmitTo"),
-    "a worker of a hundred kilobytes": _mturk(workerId="A" * 100_000),
-    "a worker and a line": _mturk(workerId=f"{WORKER}\n"),
-    "a worker and a zero byte": _mturk(workerId=f"{WORKER}\0"),
-    "a worker of markup": _mturk(workerId='A"><script>alert(1)</script>'),
-    "a worker of other digits": _mturk(workerId="A١٢٣"),
-    "an assignment of a path": _mturk(assignmentId="../../mturk/externalSubmit"),
-    "an assignment of another form": _mturk(assignmentId=f"3&code=1#https://{EVIL}"),
-    "an assignment twice": _mturk() + "&assignmentId=3OTHER",
-    "a preview that is none": _mturk(assignmentId="ASSIGNMENT_ID_NOT_AVAILABLE\n"),
-    "a preview and an assignment": _mturk(assignmentId="ASSIGNMENT_ID_NOT_AVAILABLE") + "&assignmentId=3ASSIGNMENT1",
-    "two sites to hand in at": _mturk() + "&" + urlencode({"turkSubmitTo": f"https://{EVIL}"}),
-    "a list": _mturk().replace("workerId=", "workerId[]="),
-    "bytes that are no text": _mturk(workerId="").replace("workerId=", "workerId=%ff%fe"),
-    "utf-16": urlencode({name: value.encode("utf-16") for name, value in from_mturk().items()}),
+    "no worker": _without(from_framing(), "workerId"),
+    "no place to hand in": _without(from_framing(), "submitTo"),
+    "a worker of a hundred kilobytes": _framing(workerId="A" * 100_000),
+    "a worker and a line": _framing(workerId=f"{WORKER}\n"),
+    "a worker and a zero byte": _framing(workerId=f"{WORKER}\0"),
+    "a worker of markup": _framing(workerId='A"><script>alert(1)</script>'),
+    "a worker of other digits": _framing(workerId="A١٢٣"),
+    "an assignment of a path": _framing(assignmentId="../../submit"),
+    "an assignment of another form": _framing(assignmentId=f"3&code=1#https://{EVIL}"),
+    "an assignment twice": _framing() + "&assignmentId=3OTHER",
+    "a preview that is none": _framing(assignmentId="ASSIGNMENT_ID_NOT_AVAILABLE\n"),
+    "a preview and an assignment": _framing(assignmentId="ASSIGNMENT_ID_NOT_AVAILABLE") + "&assignmentId=3ASSIGNMENT1",
+    "two sites to hand in at": _framing() + "&" + urlencode({"submitTo": f"https://{EVIL}"}),
+    "a list": _framing().replace("workerId=", "workerId[]="),
+    "bytes that are no text": _framing(workerId="").replace("workerId=", "workerId=%ff%fe"),
+    "utf-16": urlencode({name: value.encode("utf-16") for name, value in from_framing().items()}),
     "two thousand parameters": "&".join(f"workerId=A{n}" for n in range(2000)),
 }
 #: Queries that are right, and something else with them.
@@ -168,9 +168,9 @@ MORE: dict[str, Send] = {
     "somewhere to go next": _get("prolific", _prolific() + f"&next=https://{EVIL}&completion_url=https://{EVIL}"),
     "codes of its own": _get("prolific", _prolific() + f"&cc=STOLEN&completed=STOLEN&url=//{EVIL}"),
     "the consent of somebody else": _post("prolific", urlencode(COMES["prolific"]("c"))),
-    "the consent of another worker": _post("mturk", urlencode(COMES["mturk"]("c"))),
+    "the consent of another worker": _post("framing", urlencode(COMES["framing"]("c"))),
     "the consent of another study": lambda world: harmless(
-        world.public.post(_address(world, "prolific", _prolific()), world.recruited_forms["mturk"])
+        world.public.post(_address(world, "prolific", _prolific()), world.recruited_forms["framing"])
     ),
     "the consent of somebody who came by an open link": lambda world: harmless(
         world.public.post(_address(world, "prolific", _prolific()), world.join_form)
@@ -179,19 +179,19 @@ MORE: dict[str, Send] = {
         world.public.post(_address(world, "prolific", ""), world.recruited_forms["prolific"] | from_prolific())
     ),
     "another host": lambda world: harmless(
-        world.public.get(_address(world, "mturk", _mturk()), headers={"host": EVIL, "x-forwarded-host": EVIL})
+        world.public.get(_address(world, "framing", _framing()), headers={"host": EVIL, "x-forwarded-host": EVIL})
     ),
-    "ids of one recruiter for the other": _get("mturk", _prolific()),
-    "a worker at Prolific": _get("prolific", _mturk()),
+    "ids of one recruiter for the other": _get("framing", _prolific()),
+    "a worker at Prolific": _get("prolific", _framing()),
     "asking for the head alone": lambda world: harmless(
-        world.public.head(_address(world, "mturk", _mturk(turkSubmitTo=f"https://{EVIL}")))
+        world.public.head(_address(world, "framing", _framing(submitTo=f"https://{EVIL}")))
     ),
 }
 
 
 def _query(dice: Random) -> Send:
     key = dice.choice(sorted(PERSON))
-    good = from_prolific() if key == "prolific" else from_mturk()
+    good = from_prolific() if key == "prolific" else from_framing()
     agreeing = dice.random() < 0.5
     # Agreeing with everything right would be no hostile input: of who comes, at least, something is wrong.
     spoilt = {PERSON[key], *dice.sample(sorted(good), dice.randrange(3))}

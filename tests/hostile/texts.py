@@ -9,8 +9,10 @@ from typing import Any
 
 from django.core.management import call_command
 
-from studies import catalogue, protocols
-from studies.errors import StudyError
+from studies import protocols
+from studies.designs import choices
+from studies.lib import csv_files
+from studies.lib.errors import StudyError
 
 from . import Hostile, World, mangled, nasty, written
 
@@ -132,7 +134,7 @@ def _design(dice: Random) -> Send:
         return _create(key, mangled(dice, json.dumps(design).encode()))
 
     def send(world: World) -> Any:
-        protocols.get(key).clean(design, catalogue=catalogue.catalogue())
+        protocols.get(key).clean(design, catalogue=choices.catalogue())
         raise AssertionError(f"taken for a design: {design}")
 
     return send
@@ -148,7 +150,7 @@ def _table(dice: Random) -> Send:
 
     def send(world: World) -> Any:
         path = _written(world, "labels.csv", data.replace(b"participant,stimulus", b"file,label", 1))
-        rows = list(catalogue.read_csv(path, ["file", "label"]))
+        rows = list(csv_files.read_csv(path, ["file", "label"]))
         if not all(isinstance(line, int) for line, _ in rows):
             raise StudyError("lines without numbers")
         return "read"

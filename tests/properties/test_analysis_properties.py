@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.analysis.panels import RULES
-from studies.analysis.report import reanalysis
+from studies.analysis.reanalysis import reanalysis
 
 FEW = settings(max_examples=60, deadline=None)
 

@@ -1,6 +1,6 @@
 """Whatever people do, in whatever order: exactly N distinct people, and what was said first stands.
 
-tests/properties/participating.py is the state machine; here it is run, and shown to notice when something is broken.
+tests/properties/participation_machine.py is the state machine; here it is run, and shown to notice what is broken.
 """
 
 import pytest
@@ -10,25 +10,24 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from studies import participation
 from studies.models import Participant, Slot, Trial
-from studies.protocols.session import Withdrawal
-from tests.factories import open_study
-from tests.properties.participating import EACH, PANEL, STIMULI, Participating
+from studies.protocols.base.session_form import Withdrawal
+from tests.properties.participation_machine import Participating, open_mixed_study
 
 pytestmark = pytest.mark.django_db
 
 
-def study(withdrawal: str) -> None:
-    open_study(STIMULI, PANEL, trials_per_participant=EACH, withdrawal=withdrawal)
+def run(machine=Participating, **options) -> None:
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=30, deadline=None, **options))
 
 
-def run(**options) -> None:
-    run_state_machine_as_test(Participating, settings=settings(stateful_step_count=30, deadline=None, **options))
+class WithoutAnEnd(Participating):
+    ends_full = False
 
 
 @pytest.mark.parametrize("withdrawal", [Withdrawal.ANONYMISE, Withdrawal.REMOVE])
 def test_nothing_people_do_breaks_a_promise(withdrawal):
-    study(withdrawal)
-    run(max_examples=25)
+    open_mixed_study(withdrawal=withdrawal)
+    run(max_examples=15)
 
 
 def last_answer_stands(answer):
@@ -49,29 +48,34 @@ def late_answers_count(answer):
     return broken
 
 
-def coming_back_goes_on_to_another_trial(current_trial):
+def coming_back_goes_on_to_another_trial(arrive):
     def broken(participant):
         shown = Trial.objects.filter(participant=participant, presented_at__isnull=False, answered_at=None)
         Slot.objects.filter(holder__in=shown).update(holder=None, leased_until=None)
         shown.update(presented_at=None, released_at=timezone.now())
-        return current_trial(participant)
+        return arrive(participant)
 
     return broken
+
+
+def row_after_withdrawing():
+    """Withdrawing puts another row in the place of the participant's."""
+    return Participant.objects.filter(withdrawn_at__isnull=False).latest("pk")
 
 
 def withdrawing_forgets_the_page(withdraw):
     def broken(participant):
         withdraw(participant)
-        Participant.objects.filter(pk=participant.pk).update(withdrawn_at=None)
+        Participant.objects.filter(pk=row_after_withdrawing().pk).update(withdrawn_at=None)
 
     return broken
 
 
 def withdrawing_leaves_the_answers(withdraw):
     def broken(participant):
-        said = list(Trial.objects.filter(participant=participant, answered_at__isnull=False))
         withdraw(participant)
-        Trial.objects.bulk_update(said, ["answer", "answered_at"])
+        blanked = Trial.objects.filter(participant=row_after_withdrawing(), answered_at=None)
+        blanked.update(answer="yes", answered_at=timezone.now())
 
     return broken
 
@@ -81,14 +85,15 @@ def withdrawing_leaves_the_answers(withdraw):
     [
         ("answer", last_answer_stands),
         ("answer", late_answers_count),
-        ("current_trial", coming_back_goes_on_to_another_trial),
+        ("arrive", coming_back_goes_on_to_another_trial),
         ("withdraw", withdrawing_forgets_the_page),
         ("withdraw", withdrawing_leaves_the_answers),
     ],
 )
 def test_the_machine_notices_when(name, broken, monkeypatch):
-    study(Withdrawal.REMOVE)
+    open_mixed_study(withdrawal=Withdrawal.REMOVE)
     monkeypatch.setattr(participation, name, broken(getattr(participation, name)))
+    # As long as it takes, but for one example that shows it, not the shortest.
+    options = {"database": None, "derandomize": True, "report_multiple_bugs": False, "phases": [Phase.generate]}
     with pytest.raises((AssertionError, pytest.fail.Exception)):
-        # As long as it takes, but for one example that shows it, not the shortest.
-        run(max_examples=200, database=None, derandomize=True, report_multiple_bugs=False, phases=[Phase.generate])
+        run(WithoutAnEnd, max_examples=200, **options)

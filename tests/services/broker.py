@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from tests import reachable
+from tests import requirements
 
 
 class Broker:
@@ -18,7 +18,7 @@ class Broker:
 
     def __init__(self) -> None:
         if not shutil.which("redis-server"):
-            reachable.missing("no redis-server", "Install redis-server.")
+            requirements.missing("no redis-server", "Install redis-server.")
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
 

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from tests import reachable
+from tests import requirements
 
 
 def programs() -> Path:
@@ -18,7 +18,7 @@ def programs() -> Path:
     if found := shutil.which("initdb"):
         return Path(found).parent
     if not places:
-        reachable.missing("no initdb", "Install postgresql.")
+        requirements.missing("no initdb", "Install postgresql.")
     return places[-1]
 
 

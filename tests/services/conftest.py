@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import reachable
+from tests import requirements
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -72,10 +72,10 @@ def installed(engine: str, folder: Path, database: str = "") -> Iterator[Install
         yield Installation(engine, environment)
         return
     name = f"quorum_{uuid.uuid4().hex[:12]}"
-    with reachable.postgresql() as server:
+    with requirements.postgresql() as server:
         server.execute(f"CREATE DATABASE {name}")
         try:
-            yield Installation(engine, {**environment, "DATABASE_URL": reachable.database_url(name)})
+            yield Installation(engine, {**environment, "DATABASE_URL": requirements.database_url(name)})
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from tests.services.conftest import Installation
-from tests.services.walking import Ledger
+
+from .http_participants import Ledger
 
 #: Each counts rows that must not be there.
 HARM = {

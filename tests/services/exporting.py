@@ -22,8 +22,10 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
+from studies.export import export  # noqa: E402
+from studies.lib import database  # noqa: E402
 from studies.models import Study, Trial  # noqa: E402
-from studies.reports import export, tables  # noqa: E402
+from studies.results import frames  # noqa: E402
 from tests.factories import answered_study  # noqa: E402
 
 WITHDRAWN = 20
@@ -43,7 +45,7 @@ def main() -> None:
     asked = parser.parse_args()
     call_command("migrate", verbosity=0)
     study = answered_study(40, 5, 20, close=False)
-    read, waited = tables.answers, []
+    read, waited = frames.answers, []
 
     def answers(study: Study):
         other = threading.Thread(target=withdraw, args=[study], daemon=True)
@@ -52,9 +54,9 @@ def main() -> None:
         waited.append(other.is_alive())
         return read(study)
 
-    tables.answers = answers
+    frames.answers = answers
     if asked.many_moments:
-        tables.one_moment = nullcontext
+        database.one_moment = nullcontext
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "export"
         export.write(study, folder)

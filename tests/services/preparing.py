@@ -28,9 +28,9 @@ def make(folder: Path, *, images: int, fault: str = "none", also: Sequence[str] 
     also: further faults, each with a classifier and a study of its name.
     """
     from studies import lifecycle
-    from studies.catalogue import import_images
+    from studies.catalog.importing.image_folders import import_images
     from tests.factories import make_picture
-    from tests.networks import import_small, marked_picture
+    from tests.small_networks import import_small, marked_picture
 
     for n in range(images):
         path = folder / "photographs" / CLASSES[n % 3] / f"{n:05}.png"
@@ -47,7 +47,7 @@ def forget(study: "Study") -> None:
     """All that was ever computed, so that the study is a draft as at first."""
     from django.core.files.storage import default_storage
 
-    from studies import storage
+    from studies.lib import storage
     from studies.models import Artifact
 
     study.stimuli.all().delete()
@@ -79,14 +79,14 @@ def again(slug: str) -> None:
     import sys
     from select import select
 
-    from studies import workbench
+    from studies import preparation
     from studies.models import Study
 
     while True:
         study = Study.objects.get(slug=slug)
         forget_one(study)
         start = time.monotonic()
-        workbench.request(study)
+        preparation.enqueue_preparation(study)
         while Study.objects.get(pk=study.pk).state == Study.State.PREPARING:
             time.sleep(1)
         print(json.dumps({**fingerprint(slug), "seconds": round(time.monotonic() - start, 1)}), flush=True)
@@ -96,7 +96,7 @@ def again(slug: str) -> None:
 
 def fingerprint(slug: str = "study") -> dict:
     """What is there: the study's state, its stimuli and every artifact, and whether each file is what its name says."""
-    from studies import storage
+    from studies.lib import storage
     from studies.models import Artifact, Study
 
     study = Study.objects.get(slug=slug)
@@ -124,21 +124,21 @@ def fingerprint(slug: str = "study") -> dict:
 
 def ask(slug: str, times: int) -> None:
     """Forget what was computed and have workers prepare the study, each chunk rung for so many times."""
-    from studies import workbench
+    from studies import preparation
     from studies.models import Study
 
     study = Study.objects.get(slug=slug)
     forget(study)
-    workbench.request(study)
+    preparation.enqueue_preparation(study)
     for _ in range(times - 1):
-        workbench.replay(study.pk)
+        preparation.resume_preparation(study.pk)
 
 
 def tend(slug: str, seconds: float) -> None:
     """Sweep every second, as beat would every half minute, until the study is prepared or cannot be."""
     from django.db import DatabaseError, connection
 
-    from studies import workbench
+    from studies import preparation
     from studies.models import Study
 
     until = time.monotonic() + seconds
@@ -146,7 +146,7 @@ def tend(slug: str, seconds: float) -> None:
         try:
             if Study.objects.get(slug=slug).state != Study.State.PREPARING:
                 return
-            workbench.sweep()
+            preparation.sweep()
         except DatabaseError:
             connection.close()
         time.sleep(1)
@@ -163,7 +163,7 @@ def main() -> None:
     making = what.add_parser("make")
     making.add_argument("folder", type=Path)
     making.add_argument("--images", type=int, default=200)
-    making.add_argument("--fault", default="none", help="see tests.networks.FAULTS")
+    making.add_argument("--fault", default="none", help="see tests.small_networks.FAULTS")
     making.add_argument("--also", nargs="*", default=[], help="faults of further studies")
     asking = what.add_parser("ask")
     asking.add_argument("slug")

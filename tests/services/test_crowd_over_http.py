@@ -10,11 +10,12 @@ from random import Random
 import psycopg
 import pytest
 
-from tests import reachable
+from tests import requirements
 from tests.services.counting import harm
-from tests.services.looping import finished
 from tests.services.serving import Server
-from tests.services.throng import Habits, Throng
+
+from .crowd_over_http import Habits, Throng
+from .event_loop import finished
 
 pytestmark = pytest.mark.services
 
@@ -69,13 +70,16 @@ def cut_connections(installation) -> None:
     """Whoever is connected to the database is no more; SQLite has no server to lose."""
     if installation.engine == "postgresql":
         name = psycopg.conninfo.conninfo_to_dict(installation.environment["DATABASE_URL"])["dbname"]
-        with reachable.postgresql() as server:
+        with requirements.postgresql() as server:
             server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
 
 def test_without_what_protects_it_the_same_crowd_does_harm(installation, tmp_path):
     """PostgreSQL without lock and constraints; SQLite, whose writers queue anyway, without the queue."""
-    application = {"postgresql": "tests.services.harmed:unlocked()", "sqlite": "tests.services.harmed:deferred()"}
+    application = {
+        "postgresql": "tests.services.without_constraints:unlocked()",
+        "sqlite": "tests.services.without_constraints:deferred()",
+    }
     options = ["--stimuli", "20", "--panel", "12", "--each", "20", "--without-constraints"]
     with served(installation, tmp_path, *options, application=application[installation.engine]) as (link, server):
         # Both tabs of everybody come back at once, again and again.

@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.services
 
-CROWD = ["-m", "tests.services.crowd", "--processes", "16"]
+CROWD = ["-m", "tests.services.crowd_in_processes", "--processes", "16"]
 #: Few stimuli with many slots each: two tabs of one person easily reach for the same stimulus.
 CLOSE = ["--stimuli", "6", "--panel", "20", "--people", "64"]
 

@@ -7,11 +7,12 @@ from random import Random
 
 import pytest
 
-from tests import reachable
+from tests import requirements
 from tests.services.conftest import installed
-from tests.services.looping import finished
 from tests.services.serving import Server
-from tests.services.walking import Connection, Ledger, Walker
+
+from .event_loop import finished
+from .http_participants import Connection, Ledger, Walker
 
 pytestmark = pytest.mark.services
 
@@ -25,7 +26,7 @@ def small(tmp_path):
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
-        reachable.missing("no small tmpfs can be mounted", "Run the tests as root.")
+        requirements.missing("no small tmpfs can be mounted", "Run the tests as root.")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 

@@ -20,10 +20,11 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from tests import reachable
+from tests import requirements
 from tests.services.conftest import ROOT, Installation, installed
 from tests.services.relay import Relay
-from tests.services.workforce import Workforce
+
+from .celery_workers import Workforce
 
 pytestmark = pytest.mark.services
 
@@ -35,13 +36,20 @@ PROGRAM = ("-m", "tests.services.preparing")
 
 _undisturbed: list[dict] = []
 
+#: Tests of faults that run in one process, and here once more on PostgreSQL.
+FAULTS = (
+    "tests/unit/preparation/test_images_that_fail.py",
+    "tests/unit/preparation/test_preparation_faults.py",
+    "tests/unit/results/test_result_cache.py",
+)
+
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def studio(request, tmp_path_factory):
     """An installation with a study to prepare and two that cannot be; its queue is of files, or in Redis."""
     folder = tmp_path_factory.mktemp(request.param)
     with installed(request.param, folder) as plain:
-        queue = reachable.redis_url() if plain.engine == "postgresql" else ""
+        queue = requirements.redis_url() if plain.engine == "postgresql" else ""
         studio = replace(plain, environment={**plain.environment, "BROKER_URL": queue, "WORK_LEASE": LEASE})
         options = ["--images", str(IMAGES), "--fault", "slow", "--also", "killing", "stuck"]
         done(studio.run(*PROGRAM, "make", str(folder / "source"), *options))
@@ -190,7 +198,7 @@ def test_an_image_that_ends_its_workers_is_named_and_the_others_are_kept(studio,
         found = result_of(sweeper, log)
     assert deaths == 3
     assert found["state"] == "draft"
-    assert found["problem"].startswith("fish/marked.png: its computation ended its worker 3 times")
+    assert found["problem"].startswith("fish/marked.png: its worker crashed 3 times")
     assert found["artifacts"] == {"done": IMAGES, "failed": 1}
 
 
@@ -202,7 +210,7 @@ def test_a_disk_that_is_full_and_then_has_room_again_changes_nothing(studio, und
     folder.mkdir(exist_ok=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode:
-        reachable.missing("no small tmpfs can be mounted", "Run the tests as root.")
+        requirements.missing("no small tmpfs can be mounted", "Run the tests as root.")
     try:
         ballast = folder / "ballast"
         ballast.write_bytes(bytes(63 * 2**20 + 2**19))
@@ -223,10 +231,10 @@ def test_every_fault_of_the_table_ends_as_well_on_postgresql(studio):
 
     With them those of what else workers take in the same way.
     """
-    url = reachable.database_url(f"{urlsplit(studio.environment['DATABASE_URL']).path[1:]}_faults")
+    url = requirements.database_url(f"{urlsplit(studio.environment['DATABASE_URL']).path[1:]}_faults")
     environment = {"DATABASE_URL_OF_TESTS": url, "SECRET_KEY": "tests only", "REQUIRE_SERVICES": ""}
     faults = replace(studio, environment=environment)
     options = ["-q", "-p", "no:cacheprovider", "-k", "not thousand and not hanging"]
-    ran = faults.run("-m", "pytest", "tests/unit/preparation", "tests/unit/test_tallies.py", *options)
+    ran = faults.run("-m", "pytest", *FAULTS, *options)
     assert ran.returncode == 0, ran.stdout[-3000:]
     assert "skipped" not in ran.stdout

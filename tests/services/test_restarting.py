@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from tests.services.test_crowd_over_http import go, served
-from tests.services.throng import Throng
+
+from .crowd_over_http import Throng
 
 pytestmark = pytest.mark.services
 

@@ -6,9 +6,10 @@ from random import Random
 import pytest
 
 from tests.services.conftest import installed
-from tests.services.looping import finished
 from tests.services.serving import Server
-from tests.services.walking import Ledger, Walker
+
+from .event_loop import finished
+from .http_participants import Ledger, Walker
 
 pytestmark = pytest.mark.services
 

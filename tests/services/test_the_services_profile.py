@@ -22,7 +22,7 @@ import pytest
 import redis
 import yaml
 
-from tests import reachable
+from tests import requirements
 from tests.services.conftest import ROOT, Installation
 from tests.services.test_preparation_by_workers import PROGRAM, behind_a_relay, done
 
@@ -106,8 +106,8 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
     log, port, logs = tmp_path / "processes.log", unused_port, {}
     query = urlencode({"endpoint_url": bucket, "region_name": "us-east-1"})
     services = {
-        "BROKER_URL": reachable.redis_url(),
-        "CACHE_URL": reachable.redis_url(),
+        "BROKER_URL": requirements.redis_url(),
+        "CACHE_URL": requirements.redis_url(),
         "STORAGE_URL": f"s3://key:secret@quorum?{query}",
         "PICTURES_URL": f"{bucket}/quorum",
         "SITE_URL": f"http://127.0.0.1:{port}",
@@ -137,14 +137,14 @@ def test_they_prepare_a_study_that_was_asked_for_while_the_queue_was_down_and_sh
         assert found["spoilt"] == []
         assert list(found["artifacts"]) == ["done"]
 
-        installation.manage("open_study", "study")
+        installation.manage("open_study", "study", "--anyway")
         site = f"http://127.0.0.1:{port}"
         ((link,),) = installation.rows("SELECT link FROM studies_study")
         status, _, page = wait_for("page", lambda: (found := get(f"{site}/s/{link}/"))[0] and found, log)
         assert status == 200
         assert b"I agree" in page
         # A style is named by its content, and kept for good.
-        style = re.search(rb'href="(/static/participant\.[0-9a-f]{12}\.css)"', page)[1].decode()
+        style = re.search(rb'href="(/static/participant/participant\.[0-9a-f]{12}\.css)"', page)[1].decode()
         status, headers, _ = get(f"{site}{style}")
         assert (status, "immutable" in headers["Cache-Control"]) == (200, True)
         ((shown,),) = installation.rows("SELECT shown FROM studies_stimulus WHERE number = 1")

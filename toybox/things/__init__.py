@@ -10,24 +10,24 @@ from . import anchor, bell, boat, fish, key, lamp, leaf, mug, mushroom, rocket, 
 
 
 @dataclass(frozen=True)
-class Kind:
+class Thing:
     """A class of things: how it is painted and how far, in degrees (standard deviation), it may lie askew."""
 
     paint: Callable[[Brush, Taste], None]
     askew: float
 
 
-KINDS: dict[str, Kind] = {
-    "anchor": Kind(anchor.paint, 22),
-    "bell": Kind(bell.paint, 16),
-    "boat": Kind(boat.paint, 10),
-    "fish": Kind(fish.paint, 25),
-    "key": Kind(key.paint, 60),
-    "lamp": Kind(lamp.paint, 9),
-    "leaf": Kind(leaf.paint, 60),
-    "mug": Kind(mug.paint, 11),
-    "mushroom": Kind(mushroom.paint, 13),
-    "rocket": Kind(rocket.paint, 30),
-    "snail": Kind(snail.paint, 10),
-    "umbrella": Kind(umbrella.paint, 20),
+KINDS: dict[str, Thing] = {
+    "anchor": Thing(anchor.paint, 22),
+    "bell": Thing(bell.paint, 16),
+    "boat": Thing(boat.paint, 10),
+    "fish": Thing(fish.paint, 25),
+    "key": Thing(key.paint, 60),
+    "lamp": Thing(lamp.paint, 9),
+    "leaf": Thing(leaf.paint, 60),
+    "mug": Thing(mug.paint, 11),
+    "mushroom": Thing(mushroom.paint, 13),
+    "rocket": Thing(rocket.paint, 30),
+    "snail": Thing(snail.paint, 10),
+    "umbrella": Thing(umbrella.paint, 20),
 }

@@ -1,7 +1,7 @@
 import json
 
-from studies.amending import amend_study
-from studies.errors import StudyError
+from studies.designs.amendments import amend_study
+from studies.lib.errors import StudyError
 from studies.management.base import StudyCommand
 
 
@@ -10,7 +10,7 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("--reason", required=True, help="Why, in words that the export repeats.")
+        parser.add_argument("--reason", required=True, help="Reason, repeated in the export.")
         parser.add_argument(
             "--set", action="append", default=[], metavar="NAME=VALUE", help="A setting of the analysis, changed."
         )

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from studies import audit
-from studies.errors import StudyError
+from studies.lib.errors import StudyError
 from studies.management.base import StudyCommand, lines
 from studies.models import Study
-from studies.reports import analysis, looking
-from studies.reports.results import Result
+from studies.results import analysis_json, interim_looks
+from studies.results.result import StudyResult
 
 
 class Command(StudyCommand):
@@ -25,7 +25,7 @@ class Command(StudyCommand):
             self.stderr.write(f"{study.slug} is {study.state}: an interim look. Stopping at a look one likes misleads.")
         else:
             audit.record_reading(study, "analyse", None)
-        result, content = analysis.analyse(study, looking.look(study, "analyse"))
+        result, content = analysis_json.analyse(study, interim_looks.record_interim_look(study, "analyse"))
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         if options["json"] == Path("-"):
             sys.stdout.write(text)
@@ -38,7 +38,7 @@ class Command(StudyCommand):
         self.say("\n".join(_report(result)))
 
 
-def _report(result: Result) -> Iterator[str]:
+def _report(result: StudyResult) -> Iterator[str]:
     counts = result.counts
     yield result.summary.headline
     for warning in result.summary.warnings:

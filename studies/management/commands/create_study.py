@@ -2,27 +2,63 @@ import json
 import re
 from pathlib import Path
 
-from studies.errors import StudyError
+from studies.lib.errors import StudyError
 from studies.lifecycle import create_study
 from studies.management.base import QuorumCommand, account
+from studies.repeating import create, differences
+from studies.repeating import folder as exports
 
 
 class Command(QuorumCommand):
-    help = "Create a study from a design file."
+    help = "Create a study from a design file, or again from its export."
 
     def add_arguments(self, parser):
         parser.add_argument("slug", help="The study's short name.")
-        parser.add_argument("--protocol", required=True, help="The kind of study.")
+        parser.add_argument("--protocol", help="The kind of study.")
+        parser.add_argument("--design", type=Path, metavar="FILE.json", help="Its settings; see study_template.")
         parser.add_argument(
-            "--design", required=True, type=Path, metavar="FILE.json", help="Its settings; see study_template."
+            "--from",
+            dest="export",
+            type=Path,
+            metavar="FOLDER",
+            help="An export, as a folder or its zip: the same design, texts and analysis.",
         )
-        parser.add_argument("--owner", metavar="USERNAME", help="Whose study it is (default: superusers see it only).")
-        parser.add_argument("--title", default="", help="As researchers read it (default: the short name).")
+        parser.add_argument("--anyway", action="store_true", help="With --from: create it in spite of differences.")
+        parser.add_argument(
+            "--owner", metavar="USERNAME", help="Owner's user name (default: only superusers see the study)."
+        )
+        parser.add_argument("--title", default="", help="Title for researchers (default: the short name).")
+        parser.add_argument(
+            "--consent", type=Path, metavar="FILE.json", help="Details of the consent text; see consent_text."
+        )
 
-    def handle(self, *args, slug, protocol, design, title, owner, **options):
+    def handle(self, *args, slug, protocol, design, title, owner, consent, export, anyway, **options):
         user = account(owner) if owner else None
-        study = create_study(slug=slug, protocol=protocol, design=read_json(design), title=title, owner=user)
+        if export and (protocol or design or consent):
+            raise StudyError("--from has the protocol and the design: leave --protocol, --design and --consent out")
+        if export:
+            self.repeat(export, anyway, slug=slug, title=title, owner=user)
+            return
+        if not (protocol and design):
+            raise StudyError("give --protocol and --design, or --from an export")
+        details = read_json(consent) if consent else None
+        given = {"protocol": protocol, "design": read_json(design), "title": title, "consent_details": details}
+        study = create_study(slug=slug, owner=user, **given)
         self.say(f"Created {study.slug}. Next: manage.py prepare {study.slug}")
+
+    def repeat(self, export, anyway, **options):
+        with exports.opened(export) as folder:
+            exported = exports.read(folder)
+            compared = differences.compare(exported)
+            for line in compared.lines:
+                self.stderr.write(f"Differs: {line}.")
+            if compared.lines and not anyway:
+                raise StudyError(
+                    f"{len(compared.lines)} differences, and nothing was made; --anyway creates it all the same"
+                )
+            study = create.repeat_study(exported, compared, anyway=anyway, **options)
+        self.say(f"Created {study.slug} from the export of {exported.content['study']}.")
+        self.say(f"Next: manage.py prepare {study.slug}, which says whether its stimuli are the same.")
 
 
 #: A comment takes a whole line, which is left empty so that the lines of mistakes keep their numbers.  JSON has no

@@ -1,8 +1,9 @@
 from django.conf import settings
 
-from studies import recruitment, retention
-from studies.errors import StudyError
+from studies.lib.errors import StudyError
 from studies.management.base import QuorumCommand
+from studies.participation import retention
+from studies.recruitment import arrivals
 
 
 class Command(QuorumCommand):
@@ -12,12 +13,12 @@ go at their own date."
     )
 
     def add_arguments(self, parser):
-        parser.add_argument("--days", type=int, help="So many days after closing, instead of RETENTION_DAYS.")
-        parser.add_argument("--list", action="store_true", help="Only say of which studies.")
+        parser.add_argument("--days", type=int, help="Days after closing, instead of RETENTION_DAYS.")
+        parser.add_argument("--list", action="store_true", help="Only list the studies.")
 
     def handle(self, *, days, list, **options):
         days = settings.RETENTION_DAYS or None if days is None else days
-        ids = 0 if list else recruitment.delete_ids()
+        ids = 0 if list else arrivals.delete_ids()
         if ids:
             self.say(f"{ids:,} ids of recruiters deleted")
         if days is None and ids:

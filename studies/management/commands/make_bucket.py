@@ -1,4 +1,4 @@
-from studies import storage
+from studies.lib import storage
 from studies.management.base import QuorumCommand
 
 

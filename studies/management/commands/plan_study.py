@@ -2,14 +2,17 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from studies.analysis.planning import Assumptions, Measure, from_pilot, plan
-from studies.analysis.reading import read_answers
-from studies.analysis.simulate import Scenario
-from studies.analysis.tables import AnswersError
-from studies.errors import StudyError
+from studies import protocols
+from studies.analysis.answer_files import read_answers
+from studies.analysis.answers import AnswersError
+from studies.analysis.power import Assumptions, Measure, from_pilot, plan
+from studies.analysis.simulation_model import Scenario
+from studies.lib.errors import StudyError
 from studies.management.base import QuorumCommand
 from studies.models import Study
-from studies.reports.planning import of_design
+from studies.planning.estimates import SHARES, shared_questions
+from studies.planning.power import of_design
+from studies.protocols.base.results import percent
 
 
 class Command(QuorumCommand):
@@ -34,7 +37,11 @@ class Command(QuorumCommand):
             "--activity-sd", type=float, help="SD of log answers a participant (default: 0, all alike)."
         )
         parser.add_argument("--effect", type=float, help="Added log-odds in the second condition (default: 0).")
+        parser.add_argument(
+            "--margin", type=float, metavar="POINTS", help="Margin of equivalence, in percentage points."
+        )
         parser.add_argument("--pay", type=float, default=0, help="For one answer, in any currency.")
+        parser.add_argument("--fee", type=float, default=0, metavar="PERCENT", help="A recruiter's, on top of the pay.")
         parser.add_argument("--seconds", type=float, default=0, help="For one answer.")
         parser.add_argument(
             "--replicates", type=int, default=200, help="Simulated studies for each row (default: 200)."
@@ -62,16 +69,28 @@ class Command(QuorumCommand):
             except OSError as error:
                 raise StudyError(f"{options['json']}: {error.strerror}") from None
         self.tell(rows)
+        if options["study"]:
+            self.tell_shared(Study.objects.get(slug=options["study"]))
+
+    def tell_shared(self, study):
+        """How many questions several classifiers share, where the study is of several."""
+        if shared := shared_questions(study):
+            self.say(
+                f"{shared.asked:,} questions are asked once, {shared.separate:,} in studies of one classifier each: "
+                f"{shared.saved:,} saved ({percent(shared.saved_share)}), and {shared.saved:,} panels of answers."
+            )
 
     def settings(self, options):
         """What was not given, from the study's design where one is named."""
         known = {"answers": 5, "conditions": 1, "measure": "accepted"} | dict.fromkeys(
-            ("stimuli", "threshold", "separate_groups")
+            ("stimuli", "threshold", "separate_groups", "margin")
         )
         if options["study"]:
             study = Study.objects.filter(slug=options["study"]).first()
             if study is None:
                 raise StudyError(f"there is no study called {options['study']}")
+            if protocols.get(study.protocol).rate_range != SHARES:
+                raise StudyError(f"study {study.slug} has ratings, and plan_study simulates shares of answers alone")
             known |= of_design(study)
         for name in ("stimuli", "answers"):
             known[name] = known[name] and [known[name]]
@@ -96,22 +115,32 @@ class Command(QuorumCommand):
         sizes = {"stimuli": 1, "participants": max(options["answers"]), "panel": max(options["answers"])}
         threshold = dict.fromkeys(options["answers"], options["threshold"]) if options["threshold"] else None
         scenario = Scenario(**sizes, **given, separate_groups=bool(options["separate_groups"]))
-        costs = {"pay": options["pay"], "seconds": options["seconds"]}
+        margin = None if options["margin"] is None else options["margin"] / 100
+        if not 0 <= options["fee"] <= 500:
+            raise StudyError("--fee is a percentage from 0 to 500, such as 33.3")
+        costs = {"pay": options["pay"] * (1 + options["fee"] / 100), "seconds": options["seconds"], "margin": margin}
         return Assumptions(scenario, threshold, options["measure"], **costs)
 
     def tell(self, rows):
-        head = ["stimuli", "people", "panel", "answers", "width", "width p90", "power", "cost", "hours", "cap"]
-        self.say("".join(name.rjust(11) for name in head))
+        shown = [name for name in ("equivalent", "noninferior") if any(f"power_{name}" in row for row in rows)]
+        head = ["stimuli", "people", "panel", "answers", "width", "width p90", "power", *shown, "cost", "hours", "cap"]
+        self.say("".join(name.rjust(len(name) + 1 if name in shown else 11) for name in head))
         for row in rows:
             size = [row["stimuli"], row["participants"], row["panel"], row["answers"]]
             if row["reason"]:
                 self.say("".join(str(value).rjust(11) for value in size) + f"   {row['reason']}")
                 continue
             found = [_share(row["width"]), _share(row["width_p90"]), _share(row["power"])]
+            found += [_share(row[f"power_{name}"]) for name in shown]
             cells = [*size, *found, f"{row['cost']:.2f}", f"{row['hours']:.1f}", row["cap"] or "–"]
-            self.say("".join(str(cell).rjust(11) for cell in cells))
+            self.say(
+                "".join(
+                    str(cell).rjust(len(name) + 1 if name in shown else 11)
+                    for name, cell in zip(head, cells, strict=True)
+                )
+            )
         self.say(
-            "width: median width of the 95 % interval; cap: the most answers one person should give, so that enough "
+            "width: median width of the 95% interval; cap: the most answers one person should give, so that enough "
             "effective participants remain."
         )
 

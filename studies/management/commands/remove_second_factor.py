@@ -1,5 +1,5 @@
-from studies import second_factor
-from studies.errors import StudyError
+from studies.accounts import second_factor
+from studies.lib.errors import StudyError
 from studies.management.base import QuorumCommand, account
 
 

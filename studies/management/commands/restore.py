@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from studies import backups
 from studies.management.base import QuorumCommand
+from studies.operations import backups
 
 
 class Command(QuorumCommand):
     help = "Bring a backup into a new installation, after `migrate`.  Stop web and workers before."
 
     def add_arguments(self, parser):
-        parser.add_argument("file", type=Path, help="What `backup` wrote.")
+        parser.add_argument("file", type=Path, help="Archive written by `backup`.")
 
     def handle(self, *, file, **options):
         done = backups.restore(file)

@@ -1,4 +1,4 @@
-from studies import roles
+from studies.accounts import roles
 from studies.management.base import QuorumCommand
 
 

@@ -1,7 +1,7 @@
-from studies.errors import StudyError
+from studies.export.log_csv import write_csv
+from studies.lib.errors import StudyError
 from studies.management.base import QuorumCommand
 from studies.models import Event
-from studies.reports.log import write_csv
 
 
 class Command(QuorumCommand):

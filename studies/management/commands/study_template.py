@@ -6,8 +6,8 @@ from typing import Any
 from django import forms
 
 from studies import protocols
-from studies.catalogue import catalogue
-from studies.errors import StudyError
+from studies.designs.choices import catalogue
+from studies.lib.errors import StudyError
 from studies.management.base import QuorumCommand
 
 
@@ -33,7 +33,9 @@ def template(kind: protocols.Protocol, form: forms.Form) -> Iterator[str]:
     last = list(form.fields)[-1]
     for name, field in form.fields.items():
         yield from comment(describe(field), "  ")
-        value = json.dumps("" if field.required else field.initial, ensure_ascii=False)
+        # An optional choice that is left open, as a classifier beside others, is filled in like a required one.
+        left_open = field.required or (field.initial is None and isinstance(field, forms.ChoiceField))
+        value = json.dumps("" if left_open else field.initial, ensure_ascii=False)
         yield f'  "{name}": {value}{"" if name == last else ","}'
     yield "}"
 
@@ -55,7 +57,9 @@ def _default(value: Any) -> str:
 
 def _values(field: forms.Field) -> str:
     if isinstance(field, forms.ChoiceField):
-        choices = [f"{value} ({label})" if value != label else str(value) for value, label in field.choices]
+        choices = [
+            f"{value} ({label})" if value != label else str(value) for value, label in field.choices if value != ""
+        ]
         return f"One of: {'; '.join(choices)}." if choices else ""
     if not isinstance(field, forms.IntegerField):
         return ""

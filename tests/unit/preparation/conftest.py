@@ -1,10 +1,10 @@
 import pytest
 
-from studies import workbench
+from studies import preparation
 from studies.models import Study
-from tests.disturbing import N
+from tests.fake_queue import Workers
+from tests.interrupted_preparation import N
 from tests.services.preparing import fingerprint, forget, make
-from tests.workers import Workers
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ _undisturbed: list[dict] = []
 def undisturbed(study) -> dict:
     """What an undisturbed run in the foreground leaves behind; the study is a draft, and nothing is known."""
     if not _undisturbed:
-        workbench.prepare(study)
+        preparation.prepare(study)
         found = fingerprint()
         assert found["state"] == "ready"
         assert found["artifacts"]["done"] > N

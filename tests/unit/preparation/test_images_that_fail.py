@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 
-from studies import lifecycle, workbench
+from explainers import computations
+from studies import lifecycle, preparation
 from studies.models import Artifact, Image, Study
-from studies.workbench import execution, kinds
-from tests.disturbing import N, ask
-from tests.networks import import_small
+from studies.preparation import execution
+from tests.fake_queue import Killed
+from tests.interrupted_preparation import N, ask
 from tests.services.preparing import MARKED, fingerprint, forget, make
-from tests.workers import Killed
+from tests.small_networks import import_small
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +23,7 @@ State = Artifact.State
 def test_one_unreadable_image_among_a_thousand_is_named_and_the_others_are_kept(tmp_path, workers):
     make(tmp_path, images=999)
     study = Study.objects.get()
-    workbench.prepare(study)
+    preparation.prepare(study)
     undisturbed = fingerprint()
     forget(study)
     image = Image.objects.get(path="bell/00003.png")
@@ -63,7 +64,7 @@ def test_a_method_that_fails_on_one_image_fails_for_that_image_alone(tmp_path, w
 
 
 def test_an_image_that_kills_its_workers_is_found_by_its_attempts(study, undisturbed, workers, monkeypatch):
-    kind, real = kinds.get("prediction"), kinds.get("prediction").compute
+    kind, real = computations.get("prediction"), computations.get("prediction").compute
     culprit = Image.objects.get(path=MARKED).sha256
     killed = []
 
@@ -81,7 +82,7 @@ def test_an_image_that_kills_its_workers_is_found_by_its_attempts(study, undistu
     # Together once, and then alone: so it is known which of them it was.
     assert killed == [N - 64, 1, 1]
     assert study.state == Study.State.DRAFT
-    assert study.problem.startswith(f"{MARKED}: its computation ended its worker 3 times")
+    assert study.problem.startswith(f"{MARKED}: its worker crashed 3 times")
     assert "more" not in study.problem
     monkeypatch.setattr(kind, "compute", real)
     ask(study, workers)
@@ -91,7 +92,7 @@ def test_an_image_that_kills_its_workers_is_found_by_its_attempts(study, undistu
 
 def test_neighbours_of_an_image_that_kills_its_workers_outlive_a_kill_of_their_own(study, workers, monkeypatch):
     """Every neighbour's worker is killed by chance as well, when it is tried alone for the first time."""
-    kind, real = kinds.get("prediction"), kinds.get("prediction").compute
+    kind, real = computations.get("prediction"), computations.get("prediction").compute
     culprit = Image.objects.get(path=MARKED).sha256
     unlucky = set()
 
@@ -122,7 +123,7 @@ def test_a_worker_that_read_the_rows_long_ago_takes_no_crowd_of_which_one_may_be
     for _ in range(5):
         execution.claim(ids[:50], "killed")
         workers.let_leases_end()
-    assert execution.bury() == 0
+    assert execution.fail_exhausted() == 0
     assert set(Artifact.objects.filter(pk__in=ids[:50]).values_list("attempts", flat=True)) == {1}
 
 

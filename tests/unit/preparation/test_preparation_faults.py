@@ -16,14 +16,18 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from explainers import computations
 from explainers.lime import Lime
-from studies import lifecycle, storage, workbench
-from studies.errors import StudyError
+from studies import lifecycle, preparation
+from studies.jobs import leases
+from studies.lib import database, storage
+from studies.lib.errors import StudyError
 from studies.models import Artifact, Study
-from studies.workbench import execution, kinds, patience
-from tests.disturbing import N, ask, planned
+from studies.preparation import execution
+from studies.protocols.rectified_labeling import RectifiedLabeling
+from tests.fake_queue import Killed, Workers
+from tests.interrupted_preparation import N, ask, planned
 from tests.services.preparing import fingerprint, make
-from tests.workers import Killed
 
 pytestmark = pytest.mark.django_db
 
@@ -56,9 +60,9 @@ def test_lost_repeated_and_late_messages_and_killed_workers_change_nothing(
 
     monkeypatch.setattr(storage, "store_all", sometimes_killed)
     monkeypatch.setattr(execution, "_give_back", lambda mark: None)
-    monkeypatch.setattr(execution, "MAX_ATTEMPTS", 1000)
+    monkeypatch.setattr(leases, "MAX_ATTEMPTS", 1000)
     for kind in ("prediction", "picture"):
-        monkeypatch.setattr(kinds.get(kind), "batch", dice.choice([4, 16, 64]) if kind == "picture" else 64)
+        monkeypatch.setattr(computations.get(kind), "batch", dice.choice([4, 16, 64]) if kind == "picture" else 64)
     ask(study, workers)
     workers.struggle(dice, rounds=60)
     monkeypatch.setattr(storage, "store_all", real)
@@ -79,7 +83,7 @@ def test_two_workers_given_the_same_chunk_share_it(study):
 def test_a_task_delivered_three_times_computes_each_result_once(study, undisturbed, workers, monkeypatch):
     computed = []
     for name in ("prediction", "picture"):
-        kind, real = kinds.get(name), kinds.get(name).compute
+        kind, real = computations.get(name), computations.get(name).compute
         monkeypatch.setattr(kind, "compute", lambda r, x, real=real: (computed.extend(map(str, r)), real(r, x))[1])
     ask(study, workers)
     workers.work(times=3)
@@ -89,7 +93,7 @@ def test_a_task_delivered_three_times_computes_each_result_once(study, undisturb
 
 def test_a_queue_that_is_down_when_asked_is_rung_when_it_is_back(study, undisturbed, workers):
     workers.reachable = False
-    workbench.request(study)
+    preparation.enqueue_preparation(study)
     workers.sweep()
     assert study.state == Study.State.PREPARING
     workers.reachable = True
@@ -128,7 +132,7 @@ def test_a_database_that_is_down_for_a_while_is_waited_for(study, undisturbed, w
         return real(*args, **kwargs)
 
     monkeypatch.setattr(type(Artifact.objects), "bulk_update", lambda self, *a, **k: sometimes(*a, **k))
-    monkeypatch.setattr(patience, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(database, "PAUSES", (0, 0, 0))
     ask(study, workers)
     workers.work()
     assert fingerprint() == undisturbed
@@ -167,9 +171,9 @@ def test_in_the_foreground_a_full_disk_ends_in_one_line_and_loses_nothing(study,
 
     monkeypatch.setattr(storage, "store_all", full)
     with pytest.raises(StudyError, match=r"nothing is lost: .*No space left on device"):
-        workbench.prepare(study)
+        preparation.prepare(study)
     monkeypatch.setattr(storage, "store_all", real)
-    workbench.prepare(study)
+    preparation.prepare(study)
     assert fingerprint() == undisturbed
 
 
@@ -190,8 +194,8 @@ def test_called_off_and_begun_again_it_goes_on_where_it_stopped(study, undisturb
     ask(study, workers)
     workers.answer()
     workers.answer()
-    workbench.cancel(study)
-    assert study.problem.startswith("its preparation was called off")
+    preparation.cancel(study)
+    assert study.problem.startswith("its preparation was cancelled")
     done = Artifact.objects.filter(state=State.DONE).count()
     assert done > 0
     workers.work()
@@ -204,11 +208,11 @@ def test_called_off_and_begun_again_it_goes_on_where_it_stopped(study, undisturb
 
 
 def test_called_off_within_a_chunk_the_worker_stops_after_its_batch(study, workers, monkeypatch):
-    kind, real = kinds.get("prediction"), kinds.get("prediction").compute
+    kind, real = computations.get("prediction"), computations.get("prediction").compute
     monkeypatch.setattr(kind, "batch", 10)
 
     def compute(recipes, loaded):
-        workbench.cancel(Study.objects.get())
+        preparation.cancel(Study.objects.get())
         return real(recipes, loaded)
 
     ask(study, workers)
@@ -220,14 +224,78 @@ def test_called_off_within_a_chunk_the_worker_stops_after_its_batch(study, worke
 
 def test_a_study_that_is_not_being_prepared_cannot_be_called_off(study):
     with pytest.raises(StudyError, match="is draft: it is not being prepared"):
-        workbench.cancel(study)
+        preparation.cancel(study)
+
+
+class Meanwhile:
+    """Has something done when a protocol has asked for all it needs, and before its stimuli are written."""
+
+    def __init__(self, monkeypatch):
+        self.what, real = None, RectifiedLabeling.stimuli
+
+        def stimuli(protocol, design, bench):
+            yield from real(protocol, design, bench)
+            what, self.what = self.what, None
+            if what:
+                what(Study.objects.get())
+
+        monkeypatch.setattr(RectifiedLabeling, "stimuli", stimuli)
+
+
+def changed(study: Study) -> None:
+    preparation.cancel(study)
+    lifecycle.change_design(study, {**study.design, "sample": 3})
+
+
+def asked_for_again(study: Study) -> None:
+    changed(study)
+    preparation.enqueue_preparation(study)
+
+
+def prepared_by_another(study: Study) -> None:
+    changed(study)
+    preparation.prepare(study)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "state", "stimuli"),
+    [(preparation.cancel, "draft", 0), (changed, "draft", 0), (asked_for_again, "preparing", 0),
+     (prepared_by_another, "ready", 3)],
+)  # fmt: skip
+@pytest.mark.parametrize("by_workers", [False, True])
+def test_stimuli_of_a_design_that_was_changed_or_called_off_meanwhile_are_not_written(
+    study, workers, monkeypatch, meanwhile, state, stimuli, by_workers
+):
+    interrupted = Meanwhile(monkeypatch)
+    interrupted.what = meanwhile
+    if by_workers:
+        ask(study, workers)
+        while interrupted.what:
+            workers.answer()
+    else:
+        with pytest.raises(StudyError, match="was changed while it was prepared: prepare it again"):
+            preparation.prepare(study)
+    study.refresh_from_db()
+    assert (study.state, study.stimuli.count()) == (state, stimuli)
+    # What was asked for meanwhile is what is prepared in the end.
+    workers.messages.append(("studies.tasks.prepare", study.pk))
+    workers.work()
+    assert study.stimuli.count() == (0 if state == "draft" else 3)
+
+
+def test_two_who_prepare_the_same_design_leave_one_set_of_stimuli(study, undisturbed, monkeypatch):
+    before = study.events.filter(what="prepared").count()
+    Meanwhile(monkeypatch).what = preparation.prepare
+    preparation.prepare(study)
+    assert fingerprint() == undisturbed
+    assert study.events.filter(what="prepared").count() == before + 1
 
 
 def test_when_a_methods_version_rises_only_its_results_are_made_anew(study, undisturbed, workers, monkeypatch):
     ask(study, workers)
     workers.work()
     before = dict(Artifact.objects.values_list("digest", "finished_at"))
-    monkeypatch.setattr(kinds.get("picture"), "version", 2)
+    monkeypatch.setattr(computations.get("picture"), "version", 2)
     ask(study, workers)
     workers.work()
     made = Artifact.objects.exclude(digest__in=before)
@@ -254,7 +322,12 @@ def test_when_an_explainers_version_rises_only_explanations_are_made_anew(tmp_pa
     workers.work()
     made = Artifact.objects.exclude(digest__in=before)
     assert set(made.values_list("kind", flat=True)) == {"explanation"}
-    assert made.count() == Artifact.objects.filter(kind="explanation").count() / 2
+    assert {one.recipe["explainer"]["version"] for one in made} == {Lime.version}
+    # Every attacked picture anew; which clean ones are explained beside them depends on what the explanations show.
+    attacked = {one.files["picture"] for one in Artifact.objects.filter(kind="attack")}
+    old = Artifact.objects.filter(kind="explanation", digest__in=before)
+    explained = [{one.recipe["picture"] for one in rows if one.recipe["picture"] in attacked} for rows in (old, made)]
+    assert explained[0] == explained[1] != set()
     assert before.items() <= dict(Artifact.objects.values_list("digest", "finished_at")).items()
 
 
@@ -287,32 +360,72 @@ def test_a_lease_that_ran_out_is_taken_over(study, workers):
     assert execution.claim(ids, "other").pks == set()
 
 
+def handed_out(workers: Workers) -> list[int]:
+    """The ids in all chunks that wait."""
+    return sorted(pk for task, ids in workers.messages if task.endswith("compute") for pk in ids)
+
+
 def test_a_chunk_hands_back_what_it_does_not_get_to(study, undisturbed, workers, monkeypatch):
-    monkeypatch.setattr("studies.workbench.workers.DEADLINE_SECONDS", -1)
+    monkeypatch.setattr("studies.preparation.workers.DEADLINE_SECONDS", -1)
     ask(study, workers)
     workers.answer()
-    workers.answer()
+    everything = handed_out(workers)
+    assert len(everything) == N
+    # Whatever chunk it is whose time is over: all of it is handed out again, and nothing of it twice.
+    for _ in range(3):
+        workers.answer()
+        assert handed_out(workers) == everything
     assert not Artifact.objects.filter(state=State.DONE).exists()
-    assert workers.messages
-    monkeypatch.setattr("studies.workbench.workers.DEADLINE_SECONDS", 90)
+    monkeypatch.setattr("studies.preparation.workers.DEADLINE_SECONDS", 90)
     workers.work()
     assert fingerprint() == undisturbed
 
 
+def test_work_that_is_cut_off_after_some_batches_hands_back_the_others(study, workers, monkeypatch):
+    kind, real, clock = computations.get("prediction"), computations.get("prediction").compute, [0.0]
+    monkeypatch.setattr(kind, "batch", 16)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def compute(recipes, loaded):
+        clock[0] += 10
+        return real(recipes, loaded)
+
+    monkeypatch.setattr(kind, "compute", compute)
+    ids = planned(study, "predictions")
+    rest = execution.compute_pending(ids, until=25)
+    done = Artifact.objects.filter(state=State.DONE)
+    assert done.count() == 48  # three batches were begun before 25
+    assert sorted([*rest, *done.values_list("pk", flat=True)]) == sorted(ids)
+    assert not Artifact.objects.filter(state=State.RUNNING).exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError, OSError])
+def test_a_batch_that_is_interrupted_is_given_back_at_once_and_not_counted(study, monkeypatch, error):
+    def interrupted(recipes, loaded):
+        raise error
+
+    monkeypatch.setattr(computations.get("prediction"), "compute", interrupted)
+    ids = planned(study, "predictions")
+    with pytest.raises(error):
+        execution.compute_pending(ids)
+    left = set(Artifact.objects.filter(pk__in=ids).values_list("state", "attempts", "leased_until"))
+    assert left == {(State.PENDING, 0, None)}
+
+
 def test_slow_results_come_in_smaller_batches(study, monkeypatch):
-    """So that a worker notices within half a minute or so that it was called off."""
-    monkeypatch.setattr(execution, "BATCH_SECONDS", 0.2)
-    kind, sizes = kinds.get("picture"), []
+    """So that a worker notices within half a minute or so that it was cancelled."""
+    monkeypatch.setattr(computations, "BATCH_SECONDS", 0.2)
+    kind, sizes = computations.get("picture"), []
 
     def compute(recipes, loaded):
         sizes.append(len(recipes))
         time.sleep(0.02 * len(recipes))
-        return (kinds.Result({}) for _ in recipes)
+        return (computations.ComputationResult({}) for _ in recipes)
 
     monkeypatch.setattr(kind, "least", 4, raising=False)
     monkeypatch.setattr(kind, "batch", 32)
     monkeypatch.setattr(kind, "compute", compute)
-    execution.work_off(planned(study, "pictures"))
+    execution.compute_pending(planned(study, "pictures"))
     # The first two before anything is known, then as many as fit.
     assert sizes[:2] == [4, 4]
     assert all(4 <= size <= 10 for size in sizes[:-1])
@@ -323,11 +436,11 @@ def test_a_bell_that_rings_for_a_study_that_is_ready_or_open_changes_nothing(stu
     ask(study, workers)
     workers.work()
     prepared = Study.objects.values().get()
-    workbench.replay(study.pk)
+    preparation.resume_preparation(study.pk)
     assert Study.objects.values().get() == prepared
     study.refresh_from_db()
-    lifecycle.open_study(study)
-    workbench.replay(study.pk)
+    lifecycle.open_study(study, anyway=True)
+    preparation.resume_preparation(study.pk)
     workers.sweep()
     assert workers.messages == []
     assert Study.objects.get().state == Study.State.OPEN

@@ -1,0 +1,1 @@
+"""Image sets and classifiers: importing, names, class descriptions, evaluation."""

@@ -1,0 +1,1 @@
+"""Background work for all: leases, the queue and time limits."""

@@ -1,0 +1,1 @@
+"""The server: probes, health, metrics, logs, checks and backups."""

@@ -1,0 +1,1 @@
+"""How many images and participants a study needs."""

@@ -1,0 +1,1 @@
+"""The rows of recruiting: who arrived, and from where."""

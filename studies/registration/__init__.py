@@ -1,0 +1,1 @@
+"""A study as it is registered before its first answer, and what was done beside it."""

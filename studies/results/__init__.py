@@ -1,0 +1,1 @@
+"""Rows to tables of answers, figures and the numbers of a result."""
