@@ -6,6 +6,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.test import override_settings
 
 from studies import installation
+from studies.views import rate_limits
 
 
 def pytest_collection_finish():
@@ -35,3 +36,9 @@ def no_test_leaves_its_name_on_the_stored_files():
     yield
     if isinstance(default_storage._wrapped, FileSystemStorage):
         default_storage.delete(installation.MARK)
+
+
+@pytest.fixture
+def within_one_minute(monkeypatch):
+    """The minute in which requests are counted does not end within the test."""
+    monkeypatch.setattr(rate_limits, "minute_of_clock", lambda: 30_000_000)

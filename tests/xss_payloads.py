@@ -180,6 +180,7 @@ class Filling:
 
     def everywhere(self) -> "Filling":
         """What is empty stays so, as some things are told in the place of others; but no column may be."""
+        nowhere = []
         for column in columns():
             label, name = f"{column.model._meta.label}.{column.name}", column.name
             for row in column.model._base_manager.exclude(**{f"{name}__in": ("", {}, [])}).exclude(**{name: None}):
@@ -192,9 +193,9 @@ class Filling:
                     value = self._maker(label, row.pk, column.max_length)()
                 column.model._base_manager.filter(pk=row.pk).update(**{name: value})
             if not any(place.startswith(label) for place in self.places):
-                raise LookupError(
-                    f"nothing is stored in {label}: it has to be, or it is named as one that is not typed"
-                )
+                nowhere.append(label)
+        if nowhere:
+            raise LookupError(f"nothing is stored in {', '.join(nowhere)}: store it, or name it as not typed")
         return self
 
     def _design(self, study: Study, label: str) -> dict[str, Any]:

@@ -31,13 +31,17 @@ BEGUN_SECONDS = 60 * MINUTE
 LOOK_AGAIN = 15
 
 
+def minute_of_clock() -> int:
+    """Minutes since the epoch; each begins the counts anew."""
+    return int(time.time()) // MINUTE
+
+
 def too_often(what: str, who: str | None, limit: int) -> bool:
     """Count one more request of this kind, and say whether it is above `limit` a minute; 0 means no limit."""
     if not limit or who is None:
         return False
-    minute = int(time.time()) // MINUTE
     # What is counted by is a key, or where somebody is: the cache gets neither.
-    key = f"asked:{what}:{_hidden(who)}:{minute}"
+    key = f"asked:{what}:{_hidden(who)}:{minute_of_clock()}"
     try:
         cache.add(key, 0, timeout=2 * MINUTE)
         return cache.incr(key) > limit

@@ -30,6 +30,7 @@ ANOTHER = """(signed) => document.querySelector("#code")
 
 #: Rounds, sets of several phases, and checks that are shown nowhere else want more images than others.
 IMAGES = {
+    "attribute_annotation": 96,
     "class_assignment": 192,
     "simulatability": 192,
     "distinction": 192,
@@ -48,6 +49,12 @@ def previews(study: Study) -> list[str]:
     return [reverse("admin:studies_study_design", args=[study.pk]), *more]
 
 
+def count_made_up(study: Study) -> None:
+    """What was counted of its selections: a table, which has names of classes in it."""
+    table = {"title": "Images", "columns": ["class", "images"], "rows": [["a class", 12]], "note": "A note."}
+    Study.objects.filter(pk=study.pk).update(selection_counts={"design": "0" * 64, "tables": [table], "sampled": 10})
+
+
 def test_text_that_would_run_is_text_on_every_page(browse, live_server, monkeypatch):
     stage = Stage()
     # Of these a worker counts, or could not.
@@ -56,6 +63,8 @@ def test_text_that_would_run_is_text_on_every_page(browse, live_server, monkeypa
     sessions = [made_up_study(key, design, n_images=IMAGES.get(key, 24), glossed=True) for key in protocols.available()]
     played = made_up_study("rectified_labeling", design, glossed=True)
     lifecycle.open_study(played)
+    counted = next(study for study in sessions if study.protocol == "class_assignment")
+    count_made_up(counted)
     filling = xss_payloads.Filling().everywhere()
     page = browse()
     watch, seen = Watch(page, live_server.url), set()
@@ -63,6 +72,7 @@ def test_text_that_would_run_is_text_on_every_page(browse, live_server, monkeypa
     addresses = stage.addresses()
     for study in sessions:
         addresses += previews(study)
+    addresses.append(reverse("admin:studies_study_change", args=[counted.pk]))
     for address in addresses:
         seen |= filling.shown(watch.open(address))
     seen |= filling.shown(play(watch, played))

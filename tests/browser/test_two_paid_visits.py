@@ -66,7 +66,7 @@ def takes_part(page, stub, posting: Posting, *, first: bool) -> str:
 
 def test_two_visits_are_posted_taken_and_paid_once_each(browse, stub):
     study = recruits(made_up_study("adversarial_trials", {"threshold": 1}), "prolific")
-    lifecycle.open_study(study)
+    lifecycle.open_study(study, untold_anyway=True)
     # Money is spent by the owner alone.
     Study.objects.update(owner=account("ada", "researcher"))
     desk, page = browse(), browse()

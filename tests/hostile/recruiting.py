@@ -14,19 +14,21 @@ from urllib.parse import quote, urlencode
 from django.http import HttpResponse
 from django.urls import reverse
 
-from tests.recruiters import COMES, PREVIEW, SANDBOX, SETTINGS, from_framing, from_prolific
+from tests.recruiters import COMES, CONNECT, PREVIEW, SANDBOX, SETTINGS, SONA, from_framing, from_prolific
 
 from . import Hostile, World, mangled, written
 
 Send = Callable[[World], Any]
 
 #: What names the person, by the recruiter's key.
-PERSON = {"prolific": "PROLIFIC_PID", "framing": "workerId"}
+PERSON = {"prolific": "PROLIFIC_PID", "framing": "workerId", "connect": "participantId", "sona": "id"}
 EVIL = "evil.example"
+CREDIT = re.compile(re.escape(SONA) + r"&survey_code=[0-9]+")
 LEADS = re.compile(r"""\b(?:action|formaction|href|src|data|content)\s*=\s*["']?([^"'\s>]*)""", re.IGNORECASE)
 #: Where these pages may lead: about this site, and back with a code that the study has.
 OWN = re.compile(r"/(?!/)|#|data:image/|[\w-]*$|width=")
 BACK = {f"https://app.prolific.com/submissions/complete?cc={code}" for code in SETTINGS["prolific"].values()}
+BACK |= set(CONNECT.values())
 
 
 class Led(Exception):
@@ -43,7 +45,7 @@ def harmless(response: HttpResponse) -> HttpResponse:
             raise Led(f"a header says {name}: {value[:200]}")
     text = response.content.decode()
     for target in map(unescape, LEADS.findall(text)):
-        if EVIL in target or not (OWN.match(target) or target in BACK):
+        if EVIL in target or not (OWN.match(target) or target in BACK or CREDIT.fullmatch(target)):
             raise Led(f"the page leads to {target[:200]}")
     if "<script>alert" in text or 'onmouseover="alert' in text or "{{ 7*7 }}" in text:
         raise Led("what was sent is markup of the page")
@@ -98,7 +100,48 @@ SITES = {
 }
 
 
+def _spoilt(key: str) -> dict[str, str]:
+    """What names a person and a submission at a recruiter, each of its values spoilt in turn, by what is wrong."""
+    good = COMES[key]()
+    queries = {"nothing": ""}
+    for name, value in good.items():
+        queries[f"no {name}"] = _without(good, name)
+        queries |= {f"{name}, {wrong}": urlencode({**good, name: text}) for wrong, text in SPOILT.items()}
+        queries[f"{name} twice"] = urlencode(good) + "&" + urlencode({name: value[::-1] + "7"})
+        queries[f"{name} as a list"] = urlencode({f"{one}[]" if one == name else one: of for one, of in good.items()})
+        queries[f"{name} of bytes that are no text"] = _without(good, name) + f"&{name}=%ff%fe%c0%b0"
+        queries[f"{name} of half a character"] = _without(good, name) + f"&{name}=%ed%a0%80"
+    return queries
+
+
+#: Values that name nobody at any recruiter.
+SPOILT = {
+    "empty": "",
+    "of blanks": "   ",
+    "of a hundred kilobytes": "1" * 100_000,
+    "with a line in it": "1234\n5678",
+    "with a zero byte": "12345678\0",
+    "of control characters": "\x01\x1b[2J\x7f" * 6,
+    "of markup": '"><script>alert(1)</script>',
+    "of a header": f"12345678\r\nLocation: https://{EVIL}",
+    "of other digits": "١" * 8,
+    "of wide letters": "１" * 8,
+    "as the recruiter's template has it": "%SURVEY_CODE%",
+    "of a template": "{{ 7*7 }}",
+    "below zero": "-12345678",
+    "with a point": "1234.5678",
+    "of a path": "../../1234",
+    "of another parameter": "12345678&credit=1",
+    "of another site": f"https://{EVIL}",
+    "encoded twice": quote("%31" * 8),
+}
+
+
 def made() -> Iterator[Hostile]:
+    for key in ("connect", "sona"):
+        for name, query in _spoilt(key).items():
+            yield Hostile("recruiting", f"{key}, {name}", _get(key, query))
+            yield Hostile("recruiting", f"{key}, agreeing, {name}", _post(key, query))
     for name, query in PROLIFIC.items():
         yield Hostile("recruiting", f"Prolific, {name}", _get("prolific", query))
         yield Hostile("recruiting", f"Prolific, agreeing, {name}", _post("prolific", query))
@@ -126,7 +169,6 @@ PROLIFIC = {
     "an id of a header": _prolific(SESSION_ID=f"a\r\nLocation: https://{EVIL}"),
     "an id of other digits": _prolific(PROLIFIC_PID="١" * 24),
     "an id of wide letters": _prolific(PROLIFIC_PID="ａ" * 24),
-    "an id in capitals": _prolific(PROLIFIC_PID="A" * 24),
     "an id of a template": _prolific(PROLIFIC_PID="{{%PROLIFIC_PID%}}"),
     "a person twice": _prolific() + f"&PROLIFIC_PID={PID}",
     "two persons": _prolific() + f"&PROLIFIC_PID={'b' * 24}",
@@ -191,10 +233,10 @@ MORE: dict[str, Send] = {
 
 def _query(dice: Random) -> Send:
     key = dice.choice(sorted(PERSON))
-    good = from_prolific() if key == "prolific" else from_framing()
+    good = COMES[key]()
     agreeing = dice.random() < 0.5
     # Agreeing with everything right would be no hostile input: of who comes, at least, something is wrong.
-    spoilt = {PERSON[key], *dice.sample(sorted(good), dice.randrange(3))}
+    spoilt = {PERSON[key], *dice.sample(sorted(good), min(dice.randrange(3), len(good)))}
     pairs = [(name, written(dice) if name in spoilt else value) for name, value in good.items()]
     for _ in range(dice.randrange(3)):
         pairs.append((dice.choice((dice.choice(pairs)[0], written(dice)[:200])), written(dice)))

@@ -202,7 +202,7 @@ def test_whoever_comes_with_submissions_without_end_is_refused_and_nothing_more_
     assert Arrival.objects.count() == 3
 
 
-def test_trying_many_ids_is_slowed_down_by_address(settings):
+def test_trying_many_ids_is_slowed_down_by_address(settings, within_one_minute):
     settings.JOIN_LIMIT = 2
     study = recruits(open_study(1, 1), "framing")
     comes(study, from_framing()).begin()

@@ -16,7 +16,7 @@ ELSEWHERE = "203.0.113.7"
 
 
 @pytest.fixture(autouse=True)
-def _clean_slate():
+def _clean_slate(within_one_minute):
     cache.clear()
     yield
     cache.clear()
