@@ -142,7 +142,7 @@ class World:
         if about in ("import", "any import"):
             return [(str(run.pk), owner) for owner, run in self.imports.items()]
         if about == "picture of an import":
-            taken = ((run.files.get(refused="").sha256, run, owner) for owner, run in self.imports.items())
+            taken = ((run.files.filter(refused="").first().sha256, run, owner) for owner, run in self.imports.items())
             return [(f"{run.pk}/thumbnail/{sha256}", owner) for sha256, run, owner in taken]
         classifier = Classifier.objects.get(name=CLASSIFIER)
         image_set = classifier.image_set

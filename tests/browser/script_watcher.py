@@ -60,6 +60,7 @@ TELLING = {
     "admin/studies/classifier/<int:pk>/explanations/",
     STUDY,
     f"{STUDY}<path:object_id>/change/",
+    f"{STUDY}<int:pk>/consent/",
     f"{STUDY}<int:pk>/design/",
     f"{STUDY}<int:pk>/history/",
     f"{STUDY}<int:pk>/participants/",

@@ -49,10 +49,12 @@ def previews(study: Study) -> list[str]:
     return [reverse("admin:studies_study_design", args=[study.pk]), *more]
 
 
-def count_made_up(study: Study) -> None:
-    """What was counted of its selections: a table, which has names of classes in it."""
+def make_up_what_came_before(study: Study) -> None:
+    """What was counted of its selections, in a table with names of classes; and an export that it was made from."""
     table = {"title": "Images", "columns": ["class", "images"], "rows": [["a class", 12]], "note": "A note."}
-    Study.objects.filter(pk=study.pk).update(selection_counts={"design": "0" * 64, "tables": [table], "sampled": 10})
+    counts = {"design": "0" * 64, "tables": [table], "sampled": 10}
+    repeats = {"study": "another", "stimuli_sha256": "0" * 64, "analysis": {"level": "low"}, "pages": {"en": {"x": "0"}}}
+    Study.objects.filter(pk=study.pk).update(selection_counts=counts, repeats=repeats)
 
 
 def test_text_that_would_run_is_text_on_every_page(browse, live_server, monkeypatch):
@@ -64,7 +66,7 @@ def test_text_that_would_run_is_text_on_every_page(browse, live_server, monkeypa
     played = made_up_study("rectified_labeling", design, glossed=True)
     lifecycle.open_study(played)
     counted = next(study for study in sessions if study.protocol == "class_assignment")
-    count_made_up(counted)
+    make_up_what_came_before(counted)
     filling = xss_payloads.Filling().everywhere()
     page = browse()
     watch, seen = Watch(page, live_server.url), set()
