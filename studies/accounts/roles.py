@@ -40,7 +40,7 @@ RESEARCHER = ResearcherRole(
 ANALYST = ResearcherRole("analyst", "sees results and exports of studies shared with them", ("studies.view_study",))
 OPERATOR = ResearcherRole(
     "operator",
-    "looks after workers, storage, accounts and what anybody brings in; sees no study that is not shared with them",
+    "looks after workers, storage, accounts and all imports; sees no study that is not shared with them",
     (
         "auth.add_user",
         "auth.change_user",

@@ -33,7 +33,7 @@ Estimand = Literal["this image set", "new images"]
 ESTIMANDS: tuple[Estimand, ...] = get_args(Estimand)
 
 MEANING: dict[Estimand, str] = {
-    "this image set": "the error on these images, whoever judges them",
+    "this image set": "the error on these images, by any judges",
     "new images": "the error on new images from the same source, judged by new participants",
 }
 DERIVED = "(derived for this project; no published reference)"

@@ -43,7 +43,7 @@ from .panels import Panels
 from .two_way_clustering import holm
 
 MEANING: dict[Estimand, str] = {
-    "this image set": "the difference of the errors on these images, whoever judges them",
+    "this image set": "the difference of the errors on these images, by any judges",
     "new images": "the difference of the errors on new images from the same source, judged by new participants",
 }
 DERIVED = "(derived for this project; no published reference)"

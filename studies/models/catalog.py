@@ -122,7 +122,7 @@ class Classifier(models.Model):
         default=list, help_text="What was tried on photographs at import, and whether it holds: check, ok, line."
     )
     expected_accuracy = models.FloatField(
-        null=True, blank=True, help_text="Share of images it should be right on, as whoever imported it said."
+        null=True, blank=True, help_text="Share of images it should be right on, as told when it was imported."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -58,7 +58,7 @@ class ImportedFile(models.Model):
     path = models.CharField(max_length=600)
     label = models.CharField(max_length=200, blank=True)
     problem = models.CharField(max_length=2000, blank=True, help_text="Why it cannot be taken, by itself.")
-    foreign = models.BooleanField(default=False, help_text="It is no photograph at all, as a text file is.")
+    foreign = models.BooleanField(default=False, help_text="It is not a photograph at all, as a text file is.")
     output = models.PositiveIntegerField(null=True, blank=True, help_text="The number of its class in labels.csv.")
     refused = models.CharField(max_length=2000, blank=True, help_text="Why it was refused; empty where it was not.")
     left_out = models.CharField(max_length=2100, blank=True, help_text="Why it is not needed: its bytes are there.")

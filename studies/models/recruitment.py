@@ -34,7 +34,7 @@ class Posting(models.Model):
     reward = models.PositiveIntegerField()
     screened_out_reward = models.PositiveIntegerField()
     minutes = models.PositiveSmallIntegerField(help_text="How long it is said to take.")
-    group = models.CharField(max_length=64, help_text="The group there that whoever takes part is noted in.")
+    group = models.CharField(max_length=64, help_text="The group there that participants are noted in.")
     invited = models.CharField(
         max_length=64, blank=True, help_text="The group there of those who are due; empty for a first visit."
     )

@@ -71,7 +71,7 @@ class Study(models.Model):
     )
     reach = models.JSONField(
         default=dict,
-        help_text="At most how many stimuli somebody meets in a visit: of each condition, and under “all” of any.",
+        help_text="At most how many stimuli a person meets in a visit: of each condition, and under “all” of any.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     prepared_at = models.DateTimeField(null=True, blank=True)

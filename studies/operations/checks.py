@@ -82,7 +82,7 @@ def _warnings() -> Iterator[tuple[int, str, str]]:
     if "*" in settings.ALLOWED_HOSTS:
         yield 1, "ALLOWED_HOSTS has *: links in pages can be made to lead elsewhere.", "Name the site's hosts."
     if not settings.HTTPS:
-        yield 2, "SITE_URL is not https: whoever is on the way reads tokens and passwords.", "Put a proxy in front."
+        yield 2, "SITE_URL is not https: everyone on the way can read tokens and passwords.", "Put a proxy in front."
     elif not settings.PROXIES:
         hint = "Set PROXIES to the number of your own proxies."
         yield 3, "PROXIES is 0 behind HTTPS: all visitors seem to come from the proxy, and are not limited.", hint

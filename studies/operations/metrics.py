@@ -24,7 +24,7 @@ class Rows:
         answers = CounterMetricFamily("quorum_answers", "Answers stored, of studies that run.", labels=["study"])
         counted = GaugeMetricFamily("quorum_slots_filled", "Answers that count.", labels=["study"])
         wanted = GaugeMetricFamily("quorum_slots", "Answers wanted.", labels=["study"])
-        leases = GaugeMetricFamily("quorum_leases", "Slots that somebody holds now.", labels=["study"])
+        leases = GaugeMetricFamily("quorum_leases", "Slots that are held now.", labels=["study"])
         people = CounterMetricFamily("quorum_participants", "People who agreed to take part.", labels=["study"])
         given = dict(
             Trial.objects.filter(study__in=running, answered_at__isnull=False)

@@ -72,7 +72,7 @@ def width_table(rows: Sequence[Row]) -> Table:
         cells.append([*sizes, *found, *spent, row["cap"], *[remark] * any(remarks)])
     note = (
         "Width: of the 95% interval, from its lower to its upper end, the median over simulated studies. Cap: the "
-        "most answers one person should give, so that there are 25 effective participants whoever is most active."
+        "most answers one person should give, so that there are 25 effective participants at least."
     )
     return Table("Interval widths, and what they cost", columns, cells, note)
 

@@ -13,15 +13,16 @@ class OpenLink(Recruiter):
     key = "open_link"
     title = "An open link"
     description = (
-        "Whoever has the link can take part. Nobody is known: the same person can come again in another browser. In "
-        "the end people are shown their completion code, and go on to the design's completion_url where it has one."
+        "Everyone who has the link can take part. Nobody is known: the same person can come again in another "
+        "browser. In the end people are shown their completion code, and go on to the design's completion_url where "
+        "it has one."
     )
 
     def instructions(self, settings: Mapping[str, Any], link: str) -> list[Instruction]:
         return [
             Instruction("Give people this link.", copy=link),
             Instruction(
-                "Whoever is done has a completion code, shown in the end. Participants finds somebody by it, for "
+                "People who are done get a completion code at the end. “Participants” finds a person by it, for "
                 "instance to pay them."
             ),
         ]

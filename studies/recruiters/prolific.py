@@ -45,7 +45,7 @@ class Prolific(Recruiter):
     title = "Prolific"
     description = (
         "People come from Prolific, are known by their Prolific id, and go back with a completion code for each "
-        "outcome. Whoever comes again goes on where they were; for a second visit Prolific invites those who are due."
+        "outcome. People who come again go on where they were; for a second visit Prolific invites those who are due."
     )
     form_class = ProlificForm
     names_people = True

@@ -109,7 +109,7 @@ def rehearsal(study: Study) -> list[str]:
     """That nobody who answered is real, where that is so."""
     if study.rehearsal_of is None:
         return []
-    return [f"This is a rehearsal of {study.rehearsal_of.slug}: whoever answered was simulated."]
+    return [f"This is a rehearsal of {study.rehearsal_of.slug}: the participants were simulated."]
 
 
 def _quality(study: Study, counted: Mapping[str, Any], answers: Any) -> Summary:

@@ -53,7 +53,12 @@ def make_up_what_came_before(study: Study) -> None:
     """What was counted of its selections, in a table with names of classes; and an export that it was made from."""
     table = {"title": "Images", "columns": ["class", "images"], "rows": [["a class", 12]], "note": "A note."}
     counts = {"design": "0" * 64, "tables": [table], "sampled": 10}
-    repeats = {"study": "another", "stimuli_sha256": "0" * 64, "analysis": {"level": "low"}, "pages": {"en": {"x": "0"}}}
+    repeats = {
+        "study": "another",
+        "stimuli_sha256": "0" * 64,
+        "analysis": {"level": "low"},
+        "pages": {"en": {"x": "0"}},
+    }
     Study.objects.filter(pk=study.pk).update(selection_counts=counts, repeats=repeats)
 
 

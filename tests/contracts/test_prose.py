@@ -1,6 +1,8 @@
 """Pages, help texts and documentation are written in the plain English that the rules of the house ask for."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,26 @@ def test_no_page_has_a_word_of_the_list(path):
         for match in WORDS.finditer(line)
     ]
     assert found == []
+
+
+def said(source: str) -> Iterator[ast.Constant]:
+    """Each text of a module that the program may say: all but docstrings, which are for readers of the code."""
+    tree = ast.parse(source)
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node
+
+
+def test_no_text_that_the_program_says_has_a_word_of_the_list():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{text.lineno}: {match[0]}"
+        for package in ("studies", "explainers", "config")
+        for path in sorted(ROOT.glob(f"{package}/**/*.py"))
+        for text in said(path.read_text())
+        for match in WORDS.finditer(text.value)
+    ]
+    assert wrong == []
 
 
 def help_texts():
@@ -75,3 +97,4 @@ def test_a_wrong_word_would_be_noticed():
     assert WORDS.search("Whoever comes first")
     assert not WORDS.search("there is no name yet")
     assert OPENINGS.match("Whether people are asked")
+    assert [text.value for text in said('"""Somebody."""\nraise Refused("Whoever")')] == ["Whoever"]

@@ -85,7 +85,7 @@ class ImagesForm(forms.Form):
         offered = folders.image_folders()
         if offered:
             self.fields["folder"].choices = [("", "–"), *((path, path) for path in offered)]
-            self.fields["folder"].help_text = "Below the folders that whoever runs this server allows."
+            self.fields["folder"].help_text = "Below the folders that this server's administrator allows."
         else:
             del self.fields["folder"]
 

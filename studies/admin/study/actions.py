@@ -47,7 +47,7 @@ def _prepare_says(study: Study, so_far: Progress) -> list[str]:
 
 def _open_says(study: Study, so_far: Progress) -> list[str]:
     return [
-        f"Whoever has the participant link can take part. {so_far.stimuli:,} stimuli with "
+        f"Everyone who has the participant link can take part. {so_far.stimuli:,} stimuli with "
         f"{study.design['answers_per_stimulus']} answers each make {so_far.wanted:,} answers, "
         f"from {so_far.people_needed:,} people or more.",
         "The design with its analysis, the stimuli and the consent text are frozen, and stored with their digest.",
@@ -63,7 +63,7 @@ def _reopen_says(study: Study, so_far: Progress) -> list[str]:
 
 def _pause_says(study: Study, so_far: Progress) -> list[str]:
     return [
-        "Nobody is given another stimulus. An answer to one that is on somebody's screen already is still taken.",
+        "Nobody is given another stimulus. An answer to one that is on a screen already is still taken.",
         "It can be opened again at any time.",
     ]
 
@@ -71,7 +71,7 @@ def _pause_says(study: Study, so_far: Progress) -> list[str]:
 def _close_says(study: Study, so_far: Progress) -> list[str]:
     missing = f"{so_far.missing:,} of {so_far.wanted:,} answers are still missing, and will stay so."
     return [
-        "No more answers are taken, not even to stimuli that are on somebody's screen. The results can be seen then.",
+        "No more answers are taken, not even to stimuli that are on a screen. The results can be seen then.",
         missing if so_far.missing else f"All {so_far.wanted:,} answers are there.",
     ]
 

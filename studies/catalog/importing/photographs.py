@@ -33,7 +33,7 @@ class Examined:
     left_out: str = ""
     #: What is said of a photograph that was taken.
     note: str = ""
-    #: It is no photograph at all, as a text file is.
+    #: It is not a photograph at all, as a text file is.
     foreign: bool = False
     #: The number of its class in labels.csv.
     output: int | None = None

@@ -8,7 +8,7 @@ from typing import Any
 ALPHA = 0.05
 CORRECTION = "Holm"
 #: True of every study, whatever its protocol.
-LATE = "an answer that comes after its place was given to somebody else does not count (late)"
+LATE = "an answer that comes after its place was given to another person does not count (late)"
 
 
 @dataclass(frozen=True)

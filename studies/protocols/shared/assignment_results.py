@@ -80,5 +80,5 @@ def _window_table(design: Mapping[str, Any], found: Mapping[str, Mapping[str, An
         rows.append([WORDS[key], *cells, after["answers"], percent(after["right"])])
     columns = ["", "answers before", "right", TOO_FAST, TOO_SLOW, "answers after", "right"]
     window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server’s clock"
-    note = f"The window is {window}. Answers outside it are kept and do not count; somebody else was asked instead."
+    note = f"The window is {window}. Answers outside it are kept and do not count; another person was asked instead."
     return Table("Answers before and after the window", columns, rows, note)

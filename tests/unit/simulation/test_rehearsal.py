@@ -100,7 +100,7 @@ def test_a_rehearsal_says_that_it_is_one_wherever_it_is_read(live_server, transa
     copy = study.rehearsals.get()
     assert copy.state == Study.State.CLOSED
     assert set(copy.participants.values_list("simulated", flat=True)) == {True}
-    line = f"This is a rehearsal of {study.slug}: whoever answered was simulated."
+    line = f"This is a rehearsal of {study.slug}: the participants were simulated."
     _, content = analyse(copy, None)
     assert (content["rehearsal_of"], content["warnings"][0]) == (study.slug, line)
     call_command("analyse", copy.slug)
