@@ -1654,7 +1654,7 @@ def extension(tables: Tables) -> dict:
         return {}
     old = rows["taken_over"] != ""
     at = pd.to_datetime(rows["answered_at"], utc=True, format="ISO8601")
-    between = round((at[~old].min() - at[old].max()).total_seconds(), 3) if old.any() and (~old).any() else None
+    between = (at[~old].min() - at[old].max()).total_seconds() if old.any() and (~old).any() else None
     full = rows[old].groupby("stimulus").size() >= tables.frozen["design"]["answers_per_stimulus"]
     found = {"of": rows["taken_over"][old].iloc[0] if old.any() else MISSING, "panels": int(full.sum())}
     found |= {"answers": int(old.sum()), "new_answers": int((~old).sum()), "seconds_between": between}

@@ -1,5 +1,6 @@
 """What a study took over from the one it extends, and how far apart the two were asked."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Max, Min, Q
@@ -25,7 +26,7 @@ def extension(study: Study) -> tuple[dict[str, Any], list[Table]]:
     panel = study.design["answers_per_stimulus"]
     taken = counted.filter(old).values("stimulus").annotate(n=Count("pk")).filter(n__gte=panel).count()
     last, first = numbers["last"], numbers["first"]
-    between = None if last is None or first is None else round((first - last).total_seconds(), 3)
+    between = None if last is None or first is None else (_millisecond(first) - _millisecond(last)).total_seconds()
     found = {
         "of": study.extends.slug,
         "panels": taken,
@@ -41,6 +42,11 @@ def extension(study: Study) -> tuple[dict[str, Any], list[Table]]:
     ]
     note = "People may judge otherwise after some time, and the classifier that was added was judged later."
     return {"extension": found}, [Table(f"Taken over from {study.extends.slug}", ["", "number"], rows, note)]
+
+
+def _millisecond(moment: datetime) -> datetime:
+    """The moment as answers.csv has it, from which the figure is recomputed."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _days(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """A closed study extended by a classifier: what was answered is taken over, and only what is new is asked."""
 
 import csv
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -8,7 +9,7 @@ from django.core.management import CommandError, call_command
 from studies import lifecycle, participation
 from studies.export import export, recompute
 from studies.lib.errors import StudyError
-from studies.models import Classifier, Participant, Study
+from studies.models import Classifier, Participant, Study, Trial
 from studies.results import result
 from tests.bench import made_up_study, prepare_made_up
 from tests.factories import make_classifier, make_image_set, simulated_rows, without_doubts
@@ -59,6 +60,11 @@ def test_only_what_is_new_is_asked_and_old_panels_are_taken_over(tmp_path):
     assert new.slots.filter(filled=True).count() == old.trials.filter(counted=True).count()
     met = answer_the_rest(new)
     assert met == questions(new) - questions(old)
+    # Between answers told to the microsecond, which the export cuts to milliseconds.
+    first, last = datetime(2026, 1, 1, 0, 0, 0, 999, tzinfo=UTC), datetime(2026, 1, 2, 0, 0, 1, 1000, tzinfo=UTC)
+    for taken_over, moment in ((True, first), (False, last)):
+        answers = Trial.objects.filter(stimulus__study=new, participant__taken_over=taken_over)
+        answers.update(presented_at=moment - timedelta(seconds=1), answered_at=moment)
     lifecycle.close_study(new)
     summary = result.result(new).summary
     name = old.design["classifier"]
@@ -69,7 +75,7 @@ def test_only_what_is_new_is_asked_and_old_panels_are_taken_over(tmp_path):
     assert (told["of"], told["panels"]) == (old.slug, len(questions(old)))
     assert told["answers"] == 3 * len(questions(old))
     assert told["new_answers"] == 3 * len(met)
-    assert told["seconds_between"] is not None
+    assert told["seconds_between"] == 86_401.001
     export.write(new, tmp_path / "export")
     with (tmp_path / "export" / "answers.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
