@@ -1,7 +1,7 @@
 """Weights from safetensors files into networks; every failure is a CheckpointError of one line.
 
 A file is told by its framing: eight bytes that give the length of a JSON header, and the header. What is not framed so
-is refused, and where it is a pickle the message says so: reading one runs code.
+is refused and named for what it is; a pickle is never read, since that runs code.
 """
 
 from __future__ import annotations
@@ -13,8 +13,22 @@ import safetensors.torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from . import file_kinds
+
 #: Bytes of what a checkpoint says about its tensors: about 130 for each, of which large networks have 1,500.
 LONGEST_HEADER = 1_000_000
+
+_SAVE = "save its weights with safetensors.torch.save_file"
+_FROM_PYTORCH = f"give its weights to the network in PyTorch and {_SAVE.replace('its weights', 'them')}"
+_REMEDIES = {
+    file_kinds.PICKLE: f"reading one can run code; {_SAVE}",
+    file_kinds.NUMPY: _FROM_PYTORCH,
+    file_kinds.NUMPY_ARCHIVE: _FROM_PYTORCH,
+    file_kinds.HDF5: _FROM_PYTORCH,
+    file_kinds.ONNX: f"take the network of PyTorch that it was made from and {_SAVE}",
+    file_kinds.ZIP: "unpack it, and name the safetensors file in it",
+    file_kinds.JSON: "where it is an index, merge the files that it names into one",
+}
 
 
 class CheckpointError(ValueError):
@@ -28,18 +42,15 @@ def read_safetensors(checkpoint: Path) -> dict[str, Tensor]:
     """
     try:
         with checkpoint.open("rb") as file:
-            head = file.read(9)
+            head = file.read(512)
     except OSError as error:
         raise CheckpointError(f"{checkpoint.name} cannot be read: {error.strerror}") from None
     length = int.from_bytes(head[:8], "little")
-    framed = head[8:] == b"{" and length <= max(checkpoint.stat().st_size - 8, 0)
-    if not framed and (head[:2] == b"PK" or head[:1] == b"\x80"):
-        # torch.save writes a zip archive of pickles, before 1.6 a bare pickle.
-        raise CheckpointError(
-            f"{checkpoint.name} is a pickle, which can run code when read; save it with safetensors.torch.save_file"
-        )
-    if not framed and (what := _text_instead(head)):
-        raise CheckpointError(f"{checkpoint.name} is not a safetensors file: it begins as {what}")
+    framed = head[8:9] == b"{" and length <= max(checkpoint.stat().st_size - 8, 0)
+    # One that is cut short is told by its length below.
+    torn = file_kinds.recognise(head) == file_kinds.SAFETENSORS
+    if not (framed or torn) and (said := file_kinds.instead(head, "a safetensors file", _REMEDIES)):
+        raise CheckpointError(f"{checkpoint.name} {said}")
     if length > LONGEST_HEADER:
         # Written about a few thousand tensors; about a hundred thousand it takes the reader half a minute.
         raise CheckpointError(
@@ -53,16 +64,6 @@ def read_safetensors(checkpoint: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{checkpoint.name} is not a whole safetensors file: {type(error).__name__}: {reason}"
         ) from None
-
-
-def _text_instead(head: bytes) -> str:
-    """What text begins with these bytes, of what lies where weights should; or nothing."""
-    kinds = {
-        b"version ": "a pointer of Git LFS, whose file is not here: git lfs pull",
-        b"<": "a web page",
-        b"{": "JSON; the weights are the files that it names, merged into one",
-    }
-    return next((what for start, what in kinds.items() if head.lstrip().startswith(start)), "")
 
 
 def load_state(network: nn.Module, state: dict[str, Tensor], checkpoint: Path) -> None:

@@ -8,6 +8,7 @@ What only some methods need is found and not refused: gradients, hidden values, 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from torch import Tensor
 
 from .classifiers import ClassifierError, ImageClassifier
 from .inference import apart, as_written, composed, tuned
+from .kept_values import changed, kept_values
 
 #: Logits of the same pictures may differ by so much of what they are spread, by rounding.
 TOLERANCE = 1e-3
 
 _ALONE = 3
 _AGAIN = 3
+#: So many pictures are asked about, unless that takes longer: what is kept from picture to picture shows late.
+_MANY, _MANY_SECONDS = 128, 10.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ def examine(classifier: ImageClassifier, pictures: Tensor, names: Sequence[str] 
             _again(classifier, pictures, together),
             _alone(classifier, pictures, together, names),
             Finding("state", True, "it leaves its own tensors alone"),
+            _leaves_its_input(classifier, pictures),
+            _lasts(classifier, pictures, together),
+        ]
+        if not findings[-1].ok:
+            # What comes after would find this again, under another name.
+            return findings
+        findings += [
+            _keeps_nothing(classifier, pictures),
             _are_logits(classifier, together),
             _has_gradients(classifier, pictures, together),
             _has_hidden_values(classifier, pictures),
@@ -110,30 +122,106 @@ def _again(classifier: ImageClassifier, pictures: Tensor, together: Tensor) -> F
     differences = [apart(together, _asked(classifier, pictures, "the same pictures again")) for _ in range(_AGAIN)]
     if max(differences) <= TOLERANCE:
         return Finding("again", True, "the same pictures get the same logits again")
-    return Finding(
-        "again",
-        False,
-        f"the same pictures get other logits the next time, by {_share(max(differences))} of their spread: something "
-        "in forward is drawn at random; use nn.Dropout, or F.dropout(x, training=self.training)",
-    )
+    said = f"the same pictures get other logits the next time, by {_share(max(differences))} of their spread: "
+    if _is_drawn(classifier, pictures):
+        why = "something in forward is drawn at random; use nn.Dropout, or F.dropout(x, training=self.training)"
+    else:
+        why = f"it goes by what it was asked before, or by chance outside PyTorch; {_KEEP_NOTHING}"
+    return Finding("again", False, said + why)
+
+
+_KEEP_NOTHING = "keep, count and draw nothing in forward"
+
+
+def _is_drawn(classifier: ImageClassifier, pictures: Tensor) -> bool:
+    """Whether it is PyTorch's random numbers that make the outputs differ: with the same ones they are the same."""
+    asked = []
+    devices = [pictures.device] if pictures.is_cuda else []
+    for _ in range(2):
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(0)
+            asked.append(_asked(classifier, pictures, "the same pictures again"))
+    return apart(*asked) <= TOLERANCE
 
 
 def _alone(classifier: ImageClassifier, pictures: Tensor, together: Tensor, names: Sequence[str]) -> Finding:
-    # In other company, too: two of them the other way round.
-    company = [([number], names[number]) for number in range(min(_ALONE, len(pictures)))]
-    company.append(([len(pictures) - 1, 0], f"{names[-1]} with {names[0]}"))
     remedy = (
         "what it says of a picture depends on the others in its batch: use batch norm with running statistics "
-        "(track_running_stats=True), no train() in forward, and no mean, squeeze or index over the batch"
+        "(track_running_stats=True), no train() in forward, and no mean, squeeze or index over the batch, nor "
+        "x / x.amax()"
     )
-    for numbers, name in company:
+    for asked, expected, name in _companies(classifier, pictures, together, names):
         try:
-            difference = apart(together[numbers], _asked(classifier, pictures[numbers], name))
+            difference = apart(expected, _asked(classifier, asked, name)[: len(expected)])
         except ClassifierError as error:
             return Finding("alone", False, f"{error}; all of them at once it answers: {remedy}")
         if difference > TOLERANCE:
             return Finding("alone", False, f"{name}: {remedy} (by {_share(difference)} of the logits' spread)")
     return Finding("alone", True, "a picture alone and in a batch gets the same logits")
+
+
+def _companies(
+    classifier: ImageClassifier, pictures: Tensor, together: Tensor, names: Sequence[str]
+) -> Iterator[tuple[Tensor, Tensor, str]]:
+    """Pictures in other company, the logits of the first of them, and what the company is called."""
+    for number in range(min(_ALONE, len(pictures))):
+        yield pictures[number : number + 1], together[number : number + 1], names[number]
+    # Two of them the other way round.
+    numbers = [len(pictures) - 1, 0]
+    yield pictures[numbers], together[numbers], f"{names[-1]} with {names[0]}"
+    # Photographs have much in common, such as white somewhere: what a network takes from all of a batch shows beside
+    # a picture that is nearly black, as attacks and explanations ask about them, too.
+    dark = pictures[-1:] * 0.1
+    yield torch.cat([pictures[:1], dark]), together[:1], f"{names[0]} with {names[-1]} darkened"
+    by_itself = _asked(classifier, dark, f"{names[-1]}, darkened")
+    yield torch.cat([dark, pictures[:1]]), by_itself, f"{names[-1]} darkened, with {names[0]}"
+
+
+def _leaves_its_input(classifier: ImageClassifier, pictures: Tensor) -> Finding:
+    given = classifier.normalised(pictures[:2])
+    before = given.clone()
+    classifier.network(given)
+    if torch.equal(given, before):
+        return Finding("input", True, "it leaves the pictures it is given alone")
+    return Finding(
+        "input",
+        False,
+        "it changes the pictures it is given in place, and explanations that use them again would show others: let its "
+        "forward begin with x = x.clone(), or write x = x * 2 for x *= 2 and nn.ReLU() for nn.ReLU(inplace=True)",
+    )
+
+
+def _lasts(classifier: ImageClassifier, pictures: Tensor, together: Tensor) -> Finding:
+    """Asked about many more pictures, twice as many at once, it still says the same."""
+    twice, expected = torch.cat([pictures, pictures]), torch.cat([together, together])
+    count, until = 0, time.monotonic() + _MANY_SECONDS
+    consequence = f"what a study records would depend on what was asked before; {_KEEP_NOTHING}"
+    while count < _MANY and time.monotonic() < until:
+        try:
+            difference = apart(expected, _asked(classifier, twice, f"{len(twice)} pictures at once"))
+        except ClassifierError as error:
+            return Finding("lasting", False, f"asked about {count:,} more pictures it fails: {error}: {consequence}")
+        count += len(twice)
+        if difference > TOLERANCE:
+            line = f"asked about {count:,} more pictures it gives the same ones other logits: {consequence}"
+            return Finding("lasting", False, line)
+    return Finding("lasting", True, f"asked about {count:,} more pictures it still gives the same logits")
+
+
+def _keeps_nothing(classifier: ImageClassifier, pictures: Tensor) -> Finding:
+    """What is kept for speed is the same after the same pictures; what is counted or gathered is not."""
+    kept = []
+    for _ in range(2):
+        _asked(classifier, pictures[:2], "two of the pictures again")
+        kept.append(kept_values(classifier.network))
+    if not (names := changed(*kept)):
+        return Finding("memory", True, "it keeps nothing from picture to picture", "doubt")
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    line = (
+        f"it changes {', '.join(names[:3])}{more} each time it is asked, and gave the same logits so far: later ones "
+        f"may depend on what was asked before; {_KEEP_NOTHING}"
+    )
+    return Finding("memory", False, line, "doubt")
 
 
 def _are_logits(classifier: ImageClassifier, together: Tensor) -> Finding:

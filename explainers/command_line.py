@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import numpy as np
 
 from . import base, command_drawings, images, pool_folders, rendering, stimulus_recipes
+from .command_paths import path_of
 
 if TYPE_CHECKING:
     import torch
@@ -114,8 +115,8 @@ def _parser(kind: str, method: type[base.Method]) -> argparse.ArgumentParser:
         description=f"{method.title}\n\n{method.__doc__}\n\n{_USAGE}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("input", type=Path, metavar="INPUT")
-    parser.add_argument("output", type=Path, metavar="OUTPUT")
+    parser.add_argument("input", type=path_of, metavar="INPUT")
+    parser.add_argument("output", type=path_of, metavar="OUTPUT")
     parser.add_argument("--classifier", required=True, metavar="CLASSIFIER")
     parser.add_argument("--label", type=int, help="index of the class; default: the classifier's decision")
     parser.add_argument("--seed", type=int, help="default: from the image and the recipe")
@@ -142,7 +143,9 @@ def _parser(kind: str, method: type[base.Method]) -> argparse.ArgumentParser:
         )
         parser.add_argument("--attack-parameters", type=_json_object, default={}, metavar="JSON", help='{"step": 0.01}')
     if kind == "example_explainer":
-        parser.add_argument("--pool", type=Path, required=True, metavar="FOLDER", help="where examples are taken from")
+        parser.add_argument(
+            "--pool", type=path_of, required=True, metavar="FOLDER", help="where examples are taken from"
+        )
         parser.add_argument("--examples", type=int, default=6, metavar="N", help="default: 6")
     group = parser.add_argument_group("parameters of the method")
     for name, default, read, choices in _parameters(method):

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, features
 
+from . import file_kinds
+
 try:
     import pi_heif
 except ImportError:  # pragma: no cover
@@ -57,6 +59,8 @@ if pi_heif:
     FORMATS += ("HEIF",)
 # In words, with the name that files of HEIF have.
 FORMAT_NAMES = ", ".join("HEIC" if name == "HEIF" else name for name in FORMATS)
+# For files that are not pictures.
+_REMEDIES = {file_kinds.ZIP: "unpack it first"}
 _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"}
 
 
@@ -204,7 +208,7 @@ def _open(data: bytes, max_pixels: int) -> Iterator[tuple[Image.Image, str, str]
     except ImageError:
         raise
     except Image.UnidentifiedImageError:
-        raise NotAnImage(f"not an image in a format that is read here ({FORMAT_NAMES}){_instead(data)}") from None
+        raise NotAnImage(_instead(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"more than {max_pixels:,} pixels") from None
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and others on damaged files
@@ -276,33 +280,25 @@ def _bits_of_av1(data: bytes) -> int:
 
 
 def _instead(data: bytes) -> str:
-    """What the bytes are instead, of what people take for photographs; or nothing."""
-    head = data[:64]
-    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    """What the bytes are instead of a picture, with the remedy where one is known."""
+    unread = f"not an image in a format that is read here ({FORMAT_NAMES})"
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
     if brand in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc"):
         missing = "which needs the package pi-heif"
-        return f": it is HEIC, {missing if 'HEIF' not in FORMATS else 'damaged or of an unusual kind'}"
+        return f"{unread}: it is HEIC, {missing if 'HEIF' not in FORMATS else 'damaged or of an unusual kind'}"
     if brand in (b"avif", b"avis"):
         missing = "which this Pillow was built without"
-        return f": it is AVIF, {missing if 'AVIF' not in FORMATS else 'damaged or of an unusual kind'}"
+        return f"{unread}: it is AVIF, {missing if 'AVIF' not in FORMATS else 'damaged or of an unusual kind'}"
     if brand == b"crx ":
-        return ": it is a raw photograph; develop it to JPEG or PNG first"
+        return f"{unread}: it is a raw photograph; develop it to JPEG or PNG first"
     if brand:
-        return ": it is a video"
-    known = {
-        b"%PDF": "a PDF file",
-        b"8BPS": "a Photoshop file",
-        b"\x00\x00\x00\x0cjP  ": "JPEG 2000",
-        b"\xff\x4f\xff\x51": "JPEG 2000",
-        b"\x00\x00\x00\x0cJXL ": "JPEG XL",
-        b"\xff\x0a": "JPEG XL",
-        b"PK\x03\x04": "a zip archive",
-        b"FUJIFILM": "a raw photograph",
-    }
-    name = next((name for start, name in known.items() if head.startswith(start)), "")
-    if not name and b"<svg" in data[:1024]:
-        name = "an SVG drawing"
-    return f": it is {name}" if name else ""
+        return f"{unread}: it is a video"
+    kind = file_kinds.recognise(data)
+    if kind in (file_kinds.JPEG, file_kinds.PNG):
+        return f"damaged or cut short: only the beginning of {kind.name} is there"
+    if kind is None or kind.picture:
+        return unread + (f": it is {kind.name}; {kind.remedy}" if kind else "")
+    return file_kinds.instead(data, "the picture", _REMEDIES)
 
 
 def _over_white(picture: Image.Image) -> Image.Image:

@@ -19,10 +19,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from . import file_kinds
 from .classifiers import ClassifierError, ImageClassifier
 
 #: By the key of a source, what is installed for it.
 LIBRARIES = {"timm": "timm", "transformers": "transformers", "open_clip": "open_clip_torch"}
+
+#: An empty file may be one that nobody needs.
+_STANDING_IN = (file_kinds.LFS_POINTER, file_kinds.ANNEX_POINTER)
 
 
 def library(key: str) -> ModuleType:
@@ -41,13 +45,15 @@ def load(key: str, name: str, *, mean: list[float], std: list[float], **options:
 
 
 @contextmanager
-def from_cache(what: str, repository: str = "") -> Iterator[None]:
+def from_cache(what: str, repository: str = "", folder: Path | None = None) -> Iterator[None]:
     """Load with files of this machine alone; what goes wrong is a ClassifierError about `what`.
 
-    repository: where its files would come from, for the remedy.
+    repository: where its files would come from, for the remedy.  folder: where they lie instead.
     """
     from huggingface_hub import constants
 
+    if folder is not None:
+        check_files(folder)
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
     try:
         yield
@@ -61,6 +67,18 @@ def from_cache(what: str, repository: str = "") -> Iterator[None]:
         raise ClassifierError(f"{what} cannot be loaded: {type(error).__name__}: {reason}") from None
     finally:
         constants.HF_HUB_OFFLINE = before
+
+
+def check_files(folder: Path) -> None:
+    """ClassifierError where a file of a network's folder stands for another: a clone without Git LFS is full of them,
+    and the libraries say of it that the weights are torn."""
+    for path in sorted(folder.glob("*")):
+        if not path.is_file():
+            continue
+        with path.open("rb") as file:
+            head = file.read(512)
+        if file_kinds.recognise(head) in _STANDING_IN:
+            raise ClassifierError(f"{path.name} in {folder} {file_kinds.instead(head, 'the file itself')}")
 
 
 def _is_cached(repository: str) -> bool:

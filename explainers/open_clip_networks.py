@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import open_clip
@@ -88,7 +89,8 @@ def _model(name: str) -> Any:
         repository = str(open_clip.get_pretrained_cfg(architecture, weights).get("hf_hub") or "").strip("/")
     elif schema == "hf-hub:":
         repository = name.removeprefix(schema)
-    with from_cache(f"open_clip's {name}", repository):
+    folder = Path(name.removeprefix("local-dir:")) if schema == "local-dir:" else None
+    with from_cache(f"open_clip's {name}", repository, folder):
         # Without require_pretrained the library goes on with random weights where it finds none.
         return open_clip.create_model(
             name if schema else architecture,

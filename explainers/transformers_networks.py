@@ -82,9 +82,10 @@ def output_names(name: str) -> list[str]:
 
 
 def _processor(name: str) -> dict[str, Any]:
-    if _repository(name) == "" and not Path(name).is_dir():
+    folder = None if _repository(name) else Path(name)
+    if folder is not None and not folder.is_dir():
         raise ClassifierError(f"there is no folder {name}")
-    with from_cache(name, _repository(name)), _quietly():
+    with from_cache(name, _repository(name), folder), _quietly():
         return dict(AutoImageProcessor.from_pretrained(name, local_files_only=True).to_dict())
 
 

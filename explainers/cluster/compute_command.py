@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from explainers import computations
+from explainers.command_paths import path_of
 from explainers.computations import inputs
 from explainers.computations.time_limit import time_limit
 
@@ -67,11 +68,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Compute one part of the work that manage.py list_work lists. Interrupted, it goes on where it "
         "stopped. A classifier's own module is run: trust who wrote the list.",
     )
-    parser.add_argument("work", type=Path, metavar="WORK.jsonl", help="the list")
+    parser.add_argument("work", type=path_of, metavar="WORK.jsonl", help="the list")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="the I-th of N parts, from 1; default: all of it")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results of all parts")
+    parser.add_argument("--out", type=path_of, required=True, metavar="DIR", help="folder for the results of all parts")
     parser.add_argument(
-        "--files", type=Path, metavar="DIR", help="folder with the stored files; default: the one that the list names"
+        "--files",
+        type=path_of,
+        metavar="DIR",
+        help="folder with the stored files; default: the one that the list names",
     )
     parser.add_argument("--device", default="", help="cpu or cuda; default: cuda where there is one")
     parser.add_argument(

@@ -108,9 +108,9 @@ class ModuleSource(NetworkSource):
 
     def __init__(self, module: str, checkpoint: Path | None, folder: Path, outputs_are: str = "logits"):
         file, colon, self.factory = module.rpartition(":")
-        if not colon or not self.factory.isidentifier():
+        if not colon or not file.strip() or not self.factory.isidentifier():
             raise StudyError(f"--module {module}: must be FILE.py:FACTORY")
-        if checkpoint is None:
+        if checkpoint is None or not str(checkpoint).strip():
             raise StudyError("--module needs --checkpoint FILE.safetensors")
         # Under their own names, which messages tell.
         self.module = _copy(Path(file), folder / "module")

@@ -11,6 +11,7 @@ from studies.lib.csv_files import decode_text, parse_csv
 from studies.lib.errors import StudyError
 
 from . import imagenet
+from .text_files import check_text
 
 LARGEST_LIST = 4 * 1024 * 1024
 LONGEST_NAME = 200
@@ -45,6 +46,7 @@ def read_list(path: Path) -> str:
 def decode_list(data: bytes, called: str) -> str:
     if len(data) > LARGEST_LIST:
         raise StudyError(f"{called}: has more than {LARGEST_LIST:,} bytes")
+    check_text(data, called, "a list of outputs")
     return decode_text(data, called)
 
 

@@ -48,10 +48,20 @@ def parse_csv(
         next(reader)
         for row in reader:
             if row:
+                if any(extra.strip() for extra in row[len(headers) :]):
+                    raise StudyError(
+                        f"{name}, line {reader.line_num}: has more cells than there are columns; put a text with a "
+                        "comma between quotation marks"
+                    )
                 cells = {column: row[place].strip() for column, place in places.items() if place < len(row)}
                 yield reader.line_num, dict.fromkeys(wanted, "") | cells
     except csv.Error as error:
         raise StudyError(f"{name}: {error}") from None
+
+
+def csv_columns(data: bytes, name: str, columns: Sequence[str]) -> list[str]:
+    """The headers of a CSV file as `parse_csv` reads them, in lower case; columns: those that there should be."""
+    return _headers(decode_text(data, name), columns)[1]
 
 
 def decode_text(data: bytes, name: str) -> str:

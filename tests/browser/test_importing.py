@@ -43,7 +43,7 @@ def test_a_zip_is_uploaded_its_report_read_the_rest_confirmed_and_worded(page):
     with working():
         # The page notices by itself: nothing is clicked or loaded here.
         expect(page.get_by_role("heading", name="Nothing is imported yet")).to_be_visible()
-    expect(page.get_by_role("row", name="bell/no.txt")).to_contain_text("not an image in a format that is read")
+    expect(page.get_by_role("row", name="bell/no.txt")).to_contain_text("is a text file, not the picture")
     assert not ImageSet.objects.exists()
     assert faults_in_all_looks(page) == []
     page.get_by_role("button", name="Import 6 without the refused").click()

@@ -67,6 +67,12 @@ class ImagesForm(forms.Form):
         label="What participants read of the classes",
         help_text="You can change each title later.",
     )
+    part = forms.CharField(
+        required=False,
+        max_length=100,
+        label="Part of the photographs",
+        help_text="A value of the column split in labels.csv, such as train, or all. Leave it empty without one.",
+    )
     names_encoding = forms.ChoiceField(
         choices=[("", "UTF-8"), *ENCODINGS.items()],
         required=False,
@@ -103,6 +109,7 @@ class ImagesForm(forms.Form):
             upload=told["archive"] or None,
             folder=told.get("folder", ""),
             names_encoding=told["names_encoding"] if told["archive"] else "",
+            part=told["part"],
             class_names=told["class_names"] or AUTOMATIC,
         )
 

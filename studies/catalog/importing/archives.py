@@ -12,6 +12,7 @@ from typing import IO
 
 from django.conf import settings
 
+from explainers import file_kinds
 from studies.lib.errors import StudyError, one_line
 
 from . import entry_names
@@ -36,7 +37,7 @@ class Archive:
             check_count(len(self._zip.filelist))
             entries = self._zip.infolist()
         except (zipfile.BadZipFile, ValueError, struct.error, EOFError, NotImplementedError, OSError) as error:
-            raise StudyError(f"{name}: not a whole zip archive ({_line(error)})") from None
+            raise StudyError(f"{name}: {_instead(file) or f'not a whole zip archive ({_line(error)})'}") from None
         self._check_overlaps(entries)
         named = [(path, info) for path, info in self._named(entries, names_encoding) if not passed_over(path)]
         self._entries = [(path, info) for path, info in named if not path.endswith("/")]
@@ -125,6 +126,15 @@ def _problem(path: str, info: zipfile.ZipInfo) -> str:
         ratio = info.file_size // max(info.compress_size, 1)
         return f"unpacks to {ratio:,} times its size, more than {settings.IMPORT_MAX_RATIO} (IMPORT_MAX_RATIO)"
     return ""
+
+
+def _instead(file: IO[bytes]) -> str:
+    """What a file that is not a zip is, or nothing."""
+    file.seek(0)
+    head = file.read(512)
+    pack = "pack the folder as zip, or name it unpacked"
+    remedies = dict.fromkeys([kind for kind in (file_kinds.recognise(head),) if kind and not kind.remedy], pack)
+    return "" if head.startswith(b"PK") else file_kinds.instead(head, "a zip archive", remedies)
 
 
 def _parents(path: str) -> list[str]:

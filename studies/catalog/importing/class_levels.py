@@ -68,7 +68,7 @@ def judge(paths: Sequence[str]) -> Judgement:
         names = " and ".join(f"{_few(list(one.classes))} at level {one.number}" for one in several)
         return Judgement(None, f"folders differ at several levels, {names}", levels)
     # One alone may be a class: trains, for example.
-    if len(parts := [name for name in several[0].classes if _divides(name)]) > 1:
+    if len(parts := [name for name in several[0].classes if divides(name)]) > 1:
         return Judgement(None, f"{_few(parts)} look like parts of a data set, not like classes", levels)
     return Judgement(several[0].number, "", levels)
 
@@ -96,8 +96,8 @@ def _levels(folders: Sequence[tuple[str, ...]], deepest: int) -> Iterator[Level]
         yield Level(number, dict(sorted(counts.items())), sum(len(one) < number for one in folders))
 
 
-def _divides(name: str) -> bool:
-    """Whether a folder is called as a part of a data set is."""
+def divides(name: str) -> bool:
+    """Whether something is called as a part of a data set is."""
     words = {word.removesuffix("set") for word in re.split(r"[\W\d_]+", name.casefold())} - BESIDE - {""}
     return bool(words) and words <= SPLITS
 

@@ -19,8 +19,10 @@ class Folder:
     """Ordinary files below a folder.  Links are not followed: what they lead to is not what was looked at."""
 
     def __init__(self, path: Path):
-        if not path.is_dir():
-            raise StudyError(f"{path}: no such folder")
+        try:
+            os.scandir(path).close()
+        except OSError as error:
+            raise StudyError(f"{path}: {error.strerror}") from None
         self.name = str(path)
         # The folder itself may be reached by a link: it is the one that was asked for.
         self._root = path.resolve()
@@ -93,6 +95,9 @@ class Folder:
 
 def allowed(path: str, folders: Iterable[Path], setting: str) -> Path:
     """The path itself, below one of the folders that the operator named; StudyError for any other."""
+    if not path.strip():
+        # Else it would be the folder that the server runs in.
+        raise StudyError("no folder or file is named")
     try:
         real = Path(path).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):

@@ -1,5 +1,6 @@
 """Import of photographs at once, as the command does it: all of it or nothing."""
 
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,11 +38,12 @@ class FilesRefused(StudyError):
 
 def import_images(
     name: str,
-    path: Path,
+    path: Path | str,
     *,
     level: int | None = None,
     class_names: str = image_classes.AUTOMATIC,
     names_encoding: str = "",
+    part: str = "",
     objects: Path | None = None,
 ) -> tuple[ImageSet, list[str]]:
     """Import a folder or zip of photographs: one folder a class, or `labels.csv` with the columns file and label.
@@ -50,7 +52,7 @@ def import_images(
     Returns the set, and the paths left out because they are not needed.  Raises StudyError where anything is refused,
     or where it is not certain which folders the classes are; then nothing is imported.
     """
-    settled = look_at(name, path, level=level, names_encoding=names_encoding)
+    settled = look_at(name, path, level=level, names_encoding=names_encoding, part=part)
     left_out = [one.path for one in settled.left_out]
     found = look_at_objects(objects, settled, class_names=class_names).accepted if objects else ()
     image_set = image_classes.write(name, settled, class_names=class_names, objects=found, left_out=len(left_out))
@@ -59,22 +61,26 @@ def import_images(
 
 def look_at(
     name: str,
-    path: Path,
+    path: Path | str,
     *,
     level: int | None = None,
     names_encoding: str = "",
+    part: str = "",
     watch: Callable[[list[Any]], Iterable[Any]] = iter,
 ) -> Settled:
     """What would be imported under that name: every file examined and classed, and nothing written but their bytes.
 
     level: which level of folders the classes are, 1 next to the root, where that is not certain.  names_encoding: of
-    the names in a zip.  watch: goes through the files, and may show how far it is.  Hidden files are passed over; files
-    that are no photographs and lie beside the folders of the classes are left out; every other file must be a
-    photograph.
+    the names in a zip.  part: which value of the column of parts in labels.csv, such as split, is taken, or "all".
+    watch: goes through the files, and may show how far it is.  Hidden files are passed over; files that are no
+    photographs and lie beside the folders of the classes are left out; every other file must be a photograph.
     """
     check_name(name, ImageSet)
-    with _source(path, names_encoding) as source:
-        listed = photographs.listed(source)
+    if not str(path).strip():
+        # Else an empty text would be the folder that the program runs in.
+        raise StudyError("no folder or zip is named")
+    with _source(Path(path), names_encoding) as source:
+        listed = photographs.listed(source, part)
         by_labels = any(one.label for one in listed)
         if by_labels and level is not None:
             raise StudyError("--level is for folders, and labels.csv names the classes")
@@ -92,14 +98,19 @@ def look_at(
 
 @contextmanager
 def _source(path: Path, names_encoding: str) -> Iterator[Source]:
-    if path.is_file():
-        try:
-            opened = path.open("rb")
-        except OSError as error:
-            raise StudyError(f"{path}: {error.strerror}") from None
+    try:
+        mode = path.stat().st_mode
+        opened = path.open("rb") if stat.S_ISREG(mode) else None
+    except OSError as error:
+        raise StudyError(f"{path}: {error.strerror}") from None
+    except ValueError as error:  # a zero byte in the name
+        raise StudyError(f"{str(path)!r}: {error}") from None
+    if opened:
         with opened:
             yield Archive(opened, path.name, names_encoding)
         return
+    if not stat.S_ISDIR(mode):
+        raise StudyError(f"{path}: is neither a folder nor a zip")
     if names_encoding:
         raise StudyError("--names-encoding is for the names in a zip")
     yield Folder(path)

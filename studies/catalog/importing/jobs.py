@@ -58,15 +58,16 @@ def request_images(
     upload: File | None = None,
     folder: str = "",
     names_encoding: str = "",
+    part: str = "",
     class_names: str = image_classes.AUTOMATIC,
 ) -> Import:
     """Have a worker look at an uploaded zip, or at a folder below one of IMPORT_FOLDERS.
 
-    names_encoding: of the names in the zip, where they are not UTF-8.  class_names: one of `image_classes.CLASS_NAMES`.
-    StudyError where that is refused at once; then nothing is kept.
+    names_encoding: of the names in the zip, where they are not UTF-8.  part: as for `image_folders.look_at`.
+    class_names: one of `image_classes.CLASS_NAMES`.  StudyError where that is refused at once; then nothing is kept.
     """
     _check_free(name, Kind.IMAGES)
-    source: dict[str, Any] = {"class_names": class_names}
+    source: dict[str, Any] = {"class_names": class_names} | ({"part": part} if part else {})
     if upload is None:
         source |= {"folder": str(allowed(folder, settings.IMPORT_FOLDERS, "IMPORT_FOLDERS"))}
     else:
@@ -204,7 +205,7 @@ def _turn(run: Import, *, until: float) -> bool:
 
 def _examine(run: Import, until: float) -> bool:
     with _source(run) as source:
-        listed = photographs.listed(source)
+        listed = photographs.listed(source, run.source.get("part", ""))
         _check_unchanged(run, listed)
         seen = set(run.files.values_list("number", flat=True))
         batch: list[ImportedFile] = []

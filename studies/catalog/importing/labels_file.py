@@ -7,9 +7,11 @@ from pathlib import PurePosixPath
 
 from django.conf import settings
 
+from studies.catalog.text_files import check_text
 from studies.lib.csv_files import parse_csv
 from studies.lib.errors import StudyError
 
+from . import label_columns
 from .sources import LABELS, LONGEST_CLASS, FileRefused, Found, Source, Spellings, name_problem, printable, writable
 
 LARGEST_LABELS = 64 * 1024 * 1024
@@ -48,16 +50,26 @@ def find(found: Mapping[str, Found]) -> str:
     return tables[0]
 
 
-def by_labels(source: Source, found: Mapping[str, Found], table: str) -> Iterator[Listed]:
-    """The files that the labels.csv at `table` lists, with their classes, and all others as left out."""
+def by_labels(source: Source, found: Mapping[str, Found], table: str, part: str = "") -> Iterator[Listed]:
+    """The files that the labels.csv at `table` lists, with their classes, and all others as left out.
+
+    part: which value of a column such as split is taken, or ALL_PARTS.  StudyError where there are several and none is
+    chosen.
+    """
     base = _folder_of(table)
+    data = _read(source, table)
+    columns = label_columns.of(data, part)
     by_name = {unicodedata.normalize("NFC", path): path for path in found}
     seen: set[str] = set()
+    elsewhere: dict[str, str] = {}
     labelled, first_problem = False, ""
     numbers, spellings = _Numbers(), Spellings()
-    for line, row in _rows(source, table):
+    for line, row in _rows(data, columns.part):
         # As `find . -name "*.png"` writes it.
         path, label = row["file"].removeprefix("./"), spellings.of(row["label"])
+        if columns.part and part != label_columns.ALL_PARTS and row[columns.part] != part:
+            elsewhere[unicodedata.normalize("NFC", base + path)] = row[columns.part]
+            continue
         problem = _line_problem(path, label, seen)
         seen.add(path)
         if problem:
@@ -76,19 +88,28 @@ def by_labels(source: Source, found: Mapping[str, Found], table: str) -> Iterato
         # Not by their folders instead: whoever put the table there meant it.
         raise StudyError(f"{LABELS}: no line of it gives a file its class{first_problem}")
     numbers.check()
-    for path in by_name.values():
+    if columns.unread:
+        yield Listed(table, left_out=columns.unread)
+    for name, path in by_name.items():
         if path != table:
-            yield Listed(path, left_out=NOT_LISTED)
+            value = elsewhere.get(name)
+            yield Listed(path, left_out=NOT_LISTED if value is None else label_columns.other_part(columns.part, value))
 
 
-def _rows(source: Source, table: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _read(source: Source, table: str) -> bytes:
     try:
         data = source.read(table)
     except FileRefused as error:
         raise StudyError(f"{LABELS}: {error}") from None
     if len(data) > LARGEST_LABELS:
         raise StudyError(f"{LABELS}: has more than {LARGEST_LABELS:,} bytes")
-    for count, (line, row) in enumerate(parse_csv(data, LABELS, ["file", "label"], ["index"])):
+    check_text(data, LABELS, "a table")
+    return data
+
+
+def _rows(data: bytes, part: str) -> Iterator[tuple[int, dict[str, str]]]:
+    optional = [*label_columns.OPTIONAL, *([part] if part else [])]
+    for count, (line, row) in enumerate(parse_csv(data, LABELS, label_columns.REQUIRED, optional)):
         if count >= settings.IMPORT_MAX_FILES:
             raise StudyError(f"{LABELS}: more than {settings.IMPORT_MAX_FILES:,} lines (IMPORT_MAX_FILES)")
         yield line, row

@@ -6,6 +6,7 @@ Each reader yields an `Annotation` for each object, or a `Problem` where a line 
 from collections.abc import Iterator
 from pathlib import Path
 
+from studies.catalog.text_files import check_text
 from studies.lib.csv_files import parse_csv
 
 from .annotations import Entry, Problem, annotation, number, read_limited
@@ -20,6 +21,7 @@ def read_objects(path: Path) -> Iterator[Entry]:
     if path.is_dir():
         return read_folder(path)
     data = read_limited(path)
+    check_text(data, path.name, "a file of annotated objects")
     match data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]:
         case b"{" | b"[":
             return parse_coco(data, path.name)

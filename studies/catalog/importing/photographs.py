@@ -15,9 +15,9 @@ from studies.lib import storage
 from studies.lib.errors import StudyError
 
 from . import labels_file
-from .class_levels import Judgement, class_at, judge, without_wrapper
+from .class_levels import Judgement, class_at, divides, judge, without_wrapper
 from .labels_file import Listed
-from .sources import LONGEST_CLASS, FileRefused, Found, Source, Spellings, printable
+from .sources import LABELS, LONGEST_CLASS, FileRefused, Found, Source, Spellings, printable
 
 EMPTY_FOLDER = "a folder without photographs"
 SAME_UNDER_TWO = "the same photograph under two labels"
@@ -63,16 +63,26 @@ class Settled:
 # --- what there is ----------------------------------------------------------------------------------------------------
 
 
-def listed(source: Source) -> list[Listed]:
+def listed(source: Source, part: str = "") -> list[Listed]:
     """The files, sorted; with their classes where there is a labels.csv with the columns file and label.
 
-    StudyError where the whole of it is refused: nothing in it, too much, or a labels.csv that cannot be read.
+    part: which value of its column of parts is taken, such as train; see `labels_file.by_labels`.  StudyError where the
+    whole of it is refused: nothing in it, too much, or a labels.csv that cannot be read.
     """
     everything = source.files()
     found: Mapping[str, Found] = {one.path: one for one in reversed(everything)}
     if table := labels_file.find(found):
-        files = list(labels_file.by_labels(source, found, table))
-        check_classes(sorted({one.label for one in files if one.label}))
+        files = list(labels_file.by_labels(source, found, table, part))
+        labels = sorted({one.label for one in files if one.label})
+        check_classes(labels)
+        if len(parts := list(filter(divides, labels))) > 1:
+            named = ", ".join(parts[:3])
+            raise StudyError(
+                f"{LABELS}: {named} look like parts of a data set, not like classes; where they are classes, call them "
+                "otherwise"
+            )
+    elif part:
+        raise StudyError(f"--part is for a {LABELS} with a column of parts such as split, and there is none")
     else:
         files = [Listed(one.path, problem=one.problem) for one in everything]
         files += [Listed(name, problem=EMPTY_FOLDER) for name in source.empty_folders()]

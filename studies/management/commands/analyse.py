@@ -3,6 +3,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from explainers.command_paths import path_of
 from studies import audit
 from studies.lib.errors import StudyError
 from studies.management.base import StudyCommand, lines
@@ -16,7 +17,7 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("--json", type=Path, metavar="FILE", help="Write all of it there; - for the terminal.")
+        parser.add_argument("--json", type=path_of, metavar="FILE", help="Write all of it there; - for the terminal.")
 
     def handle_study(self, study, **options):
         if study.opened_at is None:

@@ -1,7 +1,6 @@
-from pathlib import Path
-
 from django.template.defaultfilters import filesizeformat
 
+from explainers.command_paths import path_of
 from studies.lib.errors import StudyError
 from studies.management.base import QuorumCommand
 from studies.operations import backups
@@ -11,7 +10,7 @@ class Command(QuorumCommand):
     help = "Write every row and every stored file to one archive, with their hashes.  Nothing has to be stopped."
 
     def add_arguments(self, parser):
-        parser.add_argument("file", type=Path, help="Target; it must not exist yet.")
+        parser.add_argument("file", type=path_of, help="Target; it must not exist yet.")
 
     def handle(self, *, file, **options):
         done = backups.back_up(file)

@@ -1,5 +1,4 @@
-from pathlib import Path
-
+from explainers.command_paths import path_of
 from studies.lib.errors import StudyError
 from studies.management.base import StudyCommand
 from studies.planning.board import for_the_board
@@ -13,7 +12,7 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("--board", type=Path, metavar="FILE.md", help="A new file for the ethics board.")
+        parser.add_argument("--board", type=path_of, metavar="FILE.md", help="A new file for the ethics board.")
 
     def handle_study(self, study, *, board, **options):
         if board is None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import translation
 
+from explainers.command_paths import path_of
 from studies.designs.consent import composed_text, full_consent_text, languages_of, untold
 from studies.designs.consent_details import ConsentDetailsForm
 from studies.lib.errors import StudyError
@@ -18,9 +19,9 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("--set", type=Path, metavar="FILE.json", help="New details of the consent text.")
+        parser.add_argument("--set", type=path_of, metavar="FILE.json", help="New details of the consent text.")
         parser.add_argument("--details", action="store_true", help="Print the details as JSON, to fill in for --set.")
-        parser.add_argument("--own", type=Path, metavar="FILE.txt", help="Consent text of your own from now on.")
+        parser.add_argument("--own", type=path_of, metavar="FILE.txt", help="Consent text of your own from now on.")
         parser.add_argument("--composed", action="store_true", help="Compose the text from the design from now on.")
         codes = [code for code, _name in settings.LANGUAGES]
         parser.add_argument("--language", choices=codes, help="Language to print it in (default: the first).")

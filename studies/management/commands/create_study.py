@@ -2,6 +2,7 @@ import json
 import re
 from pathlib import Path
 
+from explainers.command_paths import path_of
 from studies.lib.errors import StudyError
 from studies.lifecycle import create_study
 from studies.management.base import QuorumCommand, account
@@ -15,11 +16,11 @@ class Command(QuorumCommand):
     def add_arguments(self, parser):
         parser.add_argument("slug", help="The study's short name.")
         parser.add_argument("--protocol", help="The kind of study.")
-        parser.add_argument("--design", type=Path, metavar="FILE.json", help="Its settings; see study_template.")
+        parser.add_argument("--design", type=path_of, metavar="FILE.json", help="Its settings; see study_template.")
         parser.add_argument(
             "--from",
             dest="export",
-            type=Path,
+            type=path_of,
             metavar="FOLDER",
             help="An export, as a folder or its zip: the same design, texts and analysis.",
         )
@@ -29,7 +30,7 @@ class Command(QuorumCommand):
         )
         parser.add_argument("--title", default="", help="Title for researchers (default: the short name).")
         parser.add_argument(
-            "--consent", type=Path, metavar="FILE.json", help="Details of the consent text; see consent_text."
+            "--consent", type=path_of, metavar="FILE.json", help="Details of the consent text; see consent_text."
         )
 
     def handle(self, *args, slug, protocol, design, title, owner, consent, export, anyway, **options):

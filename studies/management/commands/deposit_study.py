@@ -1,5 +1,4 @@
-from pathlib import Path
-
+from explainers.command_paths import path_of
 from studies.export import deposit, export, withheld
 from studies.management.base import StudyCommand
 
@@ -9,7 +8,7 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("file", type=Path, help="New zip file.")
+        parser.add_argument("file", type=path_of, help="New zip file.")
         parser.add_argument("--licence", required=True, help=f"One of {', '.join(deposit.LICENCES)}.")
         parser.add_argument(
             "--author", action="append", default=[], metavar="'FAMILY, GIVEN'", help="Author; may be given again."

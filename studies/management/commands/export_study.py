@@ -1,7 +1,6 @@
-from pathlib import Path
-
 from tqdm import tqdm
 
+from explainers.command_paths import path_of
 from studies.export import export, publishing, withheld
 from studies.management.base import StudyCommand
 
@@ -11,7 +10,7 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("folder", type=Path, help="A new folder, or an earlier export of this study.")
+        parser.add_argument("folder", type=path_of, help="A new folder, or an earlier export of this study.")
         parser.add_argument("--pictures", action="store_true", help="Add the pictures that participants saw.")
         parser.add_argument(
             "--without",

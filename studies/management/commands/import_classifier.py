@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from explainers.command_paths import path_of
 from studies.catalog.classifiers import import_classifier
 from studies.catalog.network_sources import PROMPT
 from studies.catalog.output_lists import read_list
@@ -29,7 +30,7 @@ class Command(QuorumCommand):
         parser.add_argument(
             "--prompt", metavar="TEXT", help=f"Prompt for each class with --open-clip (default: {PROMPT!r})."
         )
-        parser.add_argument("--checkpoint", type=Path, metavar="FILE.safetensors", help="The weights of --module.")
+        parser.add_argument("--checkpoint", type=path_of, metavar="FILE.safetensors", help="The weights of --module.")
         parser.add_argument(
             "--outputs",
             metavar="FILE",
@@ -57,7 +58,9 @@ class Command(QuorumCommand):
         for option, source in (("checkpoint", "module"), ("weights", "torchvision"), ("prompt", "open_clip")):
             if options[option] and not options[source]:
                 raise StudyError(f"--{option} goes with --{source.replace('_', '-')}")
-        outputs = options["outputs"] or ""
+        if (outputs := options["outputs"]) is not None and not outputs.strip():
+            raise StudyError("--outputs is empty; name a file, or leave it away where the names make it certain")
+        outputs = outputs or ""
         if outputs and outputs not in ORDERS:
             outputs = read_list(Path(outputs))
         classifier = import_classifier(

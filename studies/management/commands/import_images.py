@@ -1,9 +1,9 @@
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from explainers.command_paths import path_of
 from studies.catalog.importing import image_classes
 from studies.catalog.importing.entry_names import ENCODINGS
 from studies.catalog.importing.image_classes import CLASS_NAMES
@@ -28,11 +28,17 @@ class Command(QuorumCommand):
         parser.add_argument("name", help="Short name of the new image set.")
         parser.add_argument(
             "folder",
-            type=Path,
+            type=path_of,
             help="Folder or zip with one folder per class, or with labels.csv (file,label[,index]).",
         )
         parser.add_argument(
             "--level", type=int, metavar="N", help="The classes are the folders of level N, 1 the first."
+        )
+        parser.add_argument(
+            "--part",
+            default="",
+            metavar="VALUE",
+            help="Import only this part where labels.csv has a column such as split; all for every part.",
         )
         names = "; ".join(f"{name}: {what}" for name, what in CLASS_NAMES.items())
         parser.add_argument(
@@ -49,7 +55,7 @@ class Command(QuorumCommand):
         )
         parser.add_argument(
             "--objects",
-            type=Path,
+            type=path_of,
             metavar="FILE",
             help=(
                 "Annotated objects: CSV (file,label,x0,y0,x1,y1), a folder of PASCAL VOC files, or COCO JSON, told by "
@@ -68,11 +74,11 @@ class Command(QuorumCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="Show the classes and write nothing.")
 
-    def handle(self, *args, name, folder, level, class_names, names_encoding, dry_run, **options):
+    def handle(self, *args, name, folder, level, part, class_names, names_encoding, dry_run, **options):
         if not options["objects"] and (options["objects_upright"] or options["skip_other_objects"]):
             raise StudyError("--objects-upright and --skip-other-objects go with --objects")
         try:
-            settled = look_at(name, folder, level=level, names_encoding=names_encoding, watch=self.watched)
+            settled = look_at(name, folder, level=level, names_encoding=names_encoding, part=part, watch=self.watched)
         except FilesRefused as error:
             if len(error.refused) > 1:
                 for line in error.lines():

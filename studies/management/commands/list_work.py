@@ -1,6 +1,5 @@
-from pathlib import Path
-
 from explainers.cluster.work_list import written
+from explainers.command_paths import path_of
 from studies.management.base import StudyCommand
 from studies.preparation import cluster_work
 
@@ -11,7 +10,7 @@ class Command(StudyCommand):
     def add_arguments(self, parser):
         super().add_arguments(parser)
         parser.add_argument(
-            "--files", type=Path, metavar="DIR", help="Copy the photographs and other files that are needed into DIR."
+            "--files", type=path_of, metavar="DIR", help="Copy the photographs and other files it needs into DIR."
         )
         parser.add_argument(
             "--here",

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+from explainers.command_paths import path_of
 from studies.catalog.explanations import report
 from studies.catalog.explanations.job import measure_here
 from studies.catalog.explanations.request import GROUPS, OF_OBJECTS, MeasurementRequest, recipe_of
@@ -25,8 +26,8 @@ class Command(QuorumCommand):
             help="Explainers, each with its defaults or as NAME:PARAMETER=VALUE, such as lime:n_samples=200.",
         )
         parser.add_argument("--sample", type=int, required=True, metavar="N", help="Number of images, drawn at random.")
-        parser.add_argument("--json", type=Path, metavar="OUT", help="File for all of the result; - prints it.")
-        parser.add_argument("--figures", type=Path, metavar="FOLDER", help="Folder for the figures as SVG files.")
+        parser.add_argument("--json", type=path_of, metavar="OUT", help="File for all of the result; - prints it.")
+        parser.add_argument("--figures", type=path_of, metavar="FOLDER", help="Folder for the figures as SVG files.")
         parser.add_argument(
             "--measures",
             metavar="NAME[,NAME…]",

@@ -1,5 +1,4 @@
-from pathlib import Path
-
+from explainers.command_paths import path_of
 from studies.lib.errors import StudyError
 from studies.management.base import StudyCommand
 from studies.recruitment import bonuses, payments
@@ -10,7 +9,7 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("file", type=Path, help="CSV: the number of a participant, and an amount such as 1.50.")
+        parser.add_argument("file", type=path_of, help="CSV: the number of a participant, and an amount such as 1.50.")
         parser.add_argument("--visit", type=int, default=1, help="Visit whose newest posting is paid.")
 
     def handle_study(self, study, *, file, visit, **options):

@@ -1,5 +1,4 @@
-from pathlib import Path
-
+from explainers.command_paths import path_of
 from studies.lib.errors import StudyError
 from studies.management.base import StudyCommand
 from studies.recruitment import bonuses, payments
@@ -12,7 +11,7 @@ class Command(StudyCommand):
         super().add_arguments(parser)
         parser.add_argument("--reward", metavar="AMOUNT", help="Pay of those who came by no posting, such as 1.50.")
         parser.add_argument("--screened-out", metavar="AMOUNT", help="The same of those who were screened out.")
-        parser.add_argument("--file", type=Path, help="Write it there, to be read by you alone.")
+        parser.add_argument("--file", type=path_of, help="Write it there, to be read by you alone.")
 
     def handle_study(self, study, *, reward, screened_out, file, **options):
         given = {"reward": reward, "screened_out_reward": screened_out}

@@ -1,7 +1,7 @@
 import json
-from pathlib import Path
 from typing import get_args
 
+from explainers.command_paths import path_of
 from studies import protocols
 from studies.analysis.answer_files import read_answers
 from studies.analysis.answers import AnswersError
@@ -29,7 +29,7 @@ class Command(QuorumCommand):
         )
         parser.add_argument("--threshold", type=int, help="Yes answers that accept a panel (default: 4 of 5).")
         parser.add_argument("--conditions", type=int, choices=(1, 2), help="Two are compared (default: 1).")
-        parser.add_argument("--pilot", type=Path, metavar="ANSWERS.csv", help="Take the assumptions from a pilot.")
+        parser.add_argument("--pilot", type=path_of, metavar="ANSWERS.csv", help="Take the assumptions from a pilot.")
         parser.add_argument("--mean", type=float, help="Log-odds of yes for the average stimulus (default: 0).")
         parser.add_argument("--stimulus-sd", type=float, help="SD between stimuli, in log-odds (default: 2).")
         parser.add_argument("--participant-sd", type=float, help="SD between participants, in log-odds (default: 1).")
@@ -47,7 +47,7 @@ class Command(QuorumCommand):
             "--replicates", type=int, default=200, help="Simulated studies for each row (default: 200)."
         )
         parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--json", type=Path, metavar="FILE", help="Write the table there too.")
+        parser.add_argument("--json", type=path_of, metavar="FILE", help="Write the table there too.")
 
     def handle(self, *args, **options):
         options |= self.settings(options)

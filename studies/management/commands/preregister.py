@@ -1,5 +1,4 @@
-from pathlib import Path
-
+from explainers.command_paths import path_of
 from studies.management.base import StudyCommand
 from studies.registration import files
 from studies.registration.answers import registration
@@ -10,7 +9,7 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser):
         super().add_arguments(parser)
-        parser.add_argument("folder", type=Path, nargs="?", help="Folder for the files (default: print Markdown).")
+        parser.add_argument("folder", type=path_of, nargs="?", help="Folder for the files (default: print Markdown).")
 
     def handle_study(self, study, *, folder, **options):
         registered = registration(study)

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import get_args
 
+from explainers.command_paths import path_of
 from studies.analysis.answer_files import MTURK, taken_back
 from studies.analysis.answer_protocols import PROTOCOLS, reanalyse_protocol
 from studies.analysis.answer_table import Reading, RowRule
@@ -40,12 +41,12 @@ class Command(QuorumCommand):
     help = "Analyse answers that were collected elsewhere: a CSV file with participant, stimulus and answer."
 
     def add_arguments(self, parser):
-        parser.add_argument("answers", type=Path, nargs="+", metavar="ANSWERS.csv")
+        parser.add_argument("answers", type=path_of, nargs="+", metavar="ANSWERS.csv")
         parser.add_argument("--protocol", metavar="KEY", help=f"Kind of study: {', '.join(PROTOCOLS)}.")
         parser.add_argument("--threshold", type=int, metavar="K", help="Yes answers that accept a panel (4 of 5).")
         parser.add_argument("--population", type=int, metavar="N", help="Images the error is taken over.")
         parser.add_argument("--errors", type=int, metavar="E", help="Errors among them; with --population.")
-        parser.add_argument("--json", type=Path, metavar="FILE", help="Write all of it there; - for the terminal.")
+        parser.add_argument("--json", type=path_of, metavar="FILE", help="Write all of it there; - for the terminal.")
         parser.add_argument("--mturk", action="store_true", help="A batch results file of Mechanical Turk.")
         for column in ROLES:
             name = f"--{column.replace('_', '-')}-column"

@@ -1,5 +1,4 @@
-from pathlib import Path
-
+from explainers.command_paths import path_of
 from studies.management.base import QuorumCommand
 from studies.operations import backups
 
@@ -8,7 +7,7 @@ class Command(QuorumCommand):
     help = "Bring a backup into a new installation, after `migrate`.  Stop web and workers before."
 
     def add_arguments(self, parser):
-        parser.add_argument("file", type=Path, help="Archive written by `backup`.")
+        parser.add_argument("file", type=path_of, help="Archive written by `backup`.")
 
     def handle(self, *, file, **options):
         done = backups.restore(file)

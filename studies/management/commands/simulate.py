@@ -1,8 +1,8 @@
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from explainers.command_paths import path_of
 from studies import protocols
 from studies.lib.errors import StudyError
 from studies.management.base import StudyCommand
@@ -45,7 +45,7 @@ def add_options(parser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="The same seed gives the same answers.")
     parser.add_argument(
         "--rates",
-        type=Path,
+        type=path_of,
         metavar="FILE.csv",
         help="image,label,rate and, where it matters, condition: for each stimulus the chance of yes, of knowing the "
         "class, of the right answer, or the mean rating, by the kind of study.",

@@ -1,5 +1,4 @@
-from pathlib import Path
-
+from explainers.command_paths import path_of
 from studies.management.base import QuorumCommand
 from studies.preparation import cluster_work
 
@@ -11,7 +10,7 @@ class Command(QuorumCommand):
     help = "Take the results that python -m explainers compute left in a folder; again, it changes nothing."
 
     def add_arguments(self, parser):
-        parser.add_argument("folder", type=Path, metavar="DIR", help="The folder with the results of all shards.")
+        parser.add_argument("folder", type=path_of, metavar="DIR", help="The folder with the results of all shards.")
         parser.add_argument(
             "--unfinished", action="store_true", help="Take what there is of shards that are not finished, too."
         )

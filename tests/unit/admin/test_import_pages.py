@@ -73,7 +73,7 @@ def test_a_report_names_each_file_and_is_a_csv_without_formulas(workers):
     workers.work()
     address = page.request["PATH_INFO"]
     words = text(client.get(address))
-    assert "a/no.txt refused not an image" in words
+    assert "a/no.txt refused is a text file" in words
     assert "Import 6 without the refused" in words
     run = Import.objects.get()
     response = client.get(reverse("admin:studies_import_report", args=[run.pk]))
@@ -146,7 +146,7 @@ def test_a_mistake_is_said_on_the_form_and_nothing_is_stored():
     for data, said in [
         ({"name": "two words", "archive": uploaded(packed())}, "is not a valid short name"),
         ({"name": "things"}, "Choose a zip archive"),
-        ({"name": "things", "archive": uploaded(b"words")}, "not a whole zip archive"),
+        ({"name": "things", "archive": uploaded(b"words")}, "is a text file, not a zip archive"),
         ({"name": "things", "archive": SimpleUploadedFile("a.zip", b"")}, "empty"),
         ({"name": "things", "folder": "/etc"}, "Choose a zip archive"),
     ]:
@@ -316,7 +316,7 @@ def test_a_refusal_of_the_worker_is_on_the_page(modules, workers):
     workers.work()
     words = text(client.get(page.request["PATH_INFO"]))
     assert "Refused; nothing of it was kept." in words
-    assert "is a pickle, which can run code when read" in words
+    assert "is a pickle, not a safetensors file: reading one can run code" in words
     assert Classifier.objects.count() == 1
 
 

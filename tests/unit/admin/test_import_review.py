@@ -160,3 +160,15 @@ def test_an_order_and_a_list_together_are_refused_on_the_form(client, workers, m
     with pytest.raises(Classifier.DoesNotExist):
         asked(client, workers, modules, output_list=table, output_order="text-order")
     assert not Import.objects.exists()
+
+
+def test_a_part_of_a_table_is_chosen_on_the_form_and_asked_for_without(client, workers):
+    rows = ["file,label,split", "cat/0.png,cat,train", "cat/1.png,cat,val", "dog/0.png,dog,train", "dog/1.png,dog,val"]
+    content = packed(files("cat", "dog") | {"labels.csv": "\n".join(rows).encode()})
+    run = looked_at(client, workers, content)
+    assert "its column split divides the photographs into train 2, val 2" in text(page_of(client, run))
+    run.delete()
+    run = looked_at(client, workers, content, part="val")
+    assert "cat/0.png left out of another part, split train" in text(page_of(client, run))
+    decide(client, workers, run, decision="confirm")
+    assert sorted(ImageSet.objects.get().images.values_list("path", flat=True)) == ["cat/1.png", "dog/1.png"]

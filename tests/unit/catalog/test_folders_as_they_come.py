@@ -66,7 +66,7 @@ def test_a_wrapper_with_a_readme_beside_the_classes_is_seen_through(source, caps
     classes = imported(source(content))
     assert list(classes) == ["cat", "dog", "eel"]
     assert classes["cat"] == ["cat/0.png", "cat/1.png", "cat/2.png"]
-    assert "left out birds/README.txt: beside the folders of the classes, and not an image" in capsys.readouterr().err
+    assert "left out birds/README.txt: beside the folders of the classes, and is a text file" in capsys.readouterr().err
 
 
 def test_folders_within_the_classes_that_all_have_one_name_are_seen_through(source):
@@ -165,8 +165,8 @@ def test_all_files_that_are_refused_are_named(source, capsys):
     assert line.startswith("3 files are refused: ")
     told = capsys.readouterr().err
     for name in ("cat/a.txt", "dog/b.txt", "cat/c.png"):
-        assert f"{name}: not an image" in line
-        assert f"{name}: not an image" in told
+        assert f"{name}: is a text file, not the picture" in line
+        assert f"{name}: is a text file, not the picture" in told
 
 
 def test_the_classes_are_shown_before_anything_is_written(source, capsys):

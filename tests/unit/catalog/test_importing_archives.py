@@ -91,7 +91,7 @@ PLACES = {
     "bell\\out.png": "as on Windows",
     "bell//out.png": "an empty part",
     "bell/a\nb.png": "cannot be written",
-    "bell/notes.txt": "not an image",
+    "bell/notes.txt": "is a text file, not the picture",
 }
 
 
@@ -121,7 +121,7 @@ def test_a_link_is_refused(workers):
 
 def test_an_archive_inside_is_not_opened(workers):
     run = looked_at(workers, packed({"a/1.png": make_picture(1), "b/2.png": make_picture(2), "a/more.zip": packed()}))
-    assert "not an image" in refused(run)["a/more.zip"]
+    assert "is a zip archive, not the picture" in refused(run)["a/more.zip"]
 
 
 def test_what_unpacks_to_far_more_than_it_is_has_its_line(workers):
@@ -193,7 +193,7 @@ def test_what_is_no_whole_archive_is_refused(workers, data):
         said = str(error)
     else:
         said = run.problem
-    assert re.search(r"not a whole zip archive \(\w+|no images in it", said)
+    assert re.search(r"not a whole zip archive \(\w+|not a zip archive: \w+|is empty: \w+|no images in it", said)
     assert "None" not in said
     assert not ImageSet.objects.exists()
 

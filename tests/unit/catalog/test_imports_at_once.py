@@ -126,7 +126,7 @@ def class_without_images(folder):
 
 def no_image(folder):
     (folder / "bell" / "notes.txt").write_text("not a picture")
-    return "bell/notes.txt: not an image"
+    return "bell/notes.txt: is a text file, not the picture"
 
 
 def truncated(folder):
@@ -206,7 +206,7 @@ def test_a_bad_folder_is_refused_whole(folder, spoil):
 
 
 def test_a_missing_folder_is_refused(folder):
-    assert "no such folder" in refusal("import_images", "things", str(folder / "elsewhere"))
+    assert "elsewhere: No such file or directory" in refusal("import_images", "things", str(folder / "elsewhere"))
 
 
 @pytest.mark.parametrize("name", ["", "two words", "../up"])

@@ -100,12 +100,49 @@ def test_a_zip_in_a_zip_is_named_and_not_opened(source, capsys):  # noqa: F811
 
 
 def test_a_zip_in_the_place_of_a_photograph_is_refused(source):  # noqa: F811
-    assert "a/more.zip: not an image" in refusal(source(files("a", "b") | {"a/more.zip": packed(files("c"))}))
+    assert "a/more.zip: is a zip archive, not the picture: unpack it first" in refusal(
+        source(files("a", "b") | {"a/more.zip": packed(files("c"))})
+    )
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665a5\nsize 12345\n"
+NOT_PICTURES = {
+    POINTER: "is a Git LFS pointer, not the picture: run git lfs pull",
+    b"<!doctype html><html>404</html>": "is an HTML page, not the picture: download the file itself",
+    b"": "is empty: copy or download it again",
+    b"to be photographed": "is a text file, not the picture",
+}
+
+
+@pytest.mark.parametrize("data", NOT_PICTURES, ids=["pointer", "page", "empty", "text"])
+def test_a_file_in_the_place_of_a_photograph_is_named_for_what_it_is(source, data):  # noqa: F811
+    said = NOT_PICTURES[data]
+    assert f"b/0.png: {said}" in refusal(source(files("a", "b") | {"b/0.png": data}))
+
+
+def test_a_folder_of_pointers_alone_is_refused_as_such(source):  # noqa: F811
+    assert f"a/0.png: {NOT_PICTURES[POINTER]}" in refusal(source(dict.fromkeys(files("a", "b"), POINTER)))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (POINTER, "birds.zip: is a Git LFS pointer, not a zip archive: run git lfs pull"),
+        (b"<html>Sign in</html>", "birds.zip: is an HTML page, not a zip archive: download the file itself"),
+        (b"", "birds.zip: is empty: copy or download it again"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(60), "birds.zip: is a 7-Zip archive, not a zip archive: pack the folder as zip"),
+        (make_picture(0), "birds.zip: is a PNG picture, not a zip archive: pack the folder as zip"),
+    ],
+    ids=["pointer", "page", "empty", "7z", "picture"],
+)
+def test_a_file_in_the_place_of_a_zip_is_named_for_what_it_is(tmp_path, data, said):
+    (tmp_path / "birds.zip").write_bytes(data)
+    assert refusal(tmp_path / "birds.zip").startswith(said)
 
 
 def test_a_zip_of_zips_is_refused(tmp_path):
     (tmp_path / "all.zip").write_bytes(packed({"cat.zip": packed(files("a")), "dog.zip": packed(files("b"))}))
-    assert "no images in it" in refusal(tmp_path / "all.zip") or "it is a zip archive" in refusal(tmp_path / "all.zip")
+    assert "cat.zip: is a zip archive, not the picture" in refusal(tmp_path / "all.zip")
 
 
 def test_paths_as_windows_writes_them_are_refused_with_the_reason(tmp_path):
@@ -135,7 +172,12 @@ def test_paths_that_begin_with_a_point_are_taken(source):  # noqa: F811
         (b"file,label\na/7.png,ant\n", "a/7.png: No such file, though labels.csv lists it"),
         (b"file,label\n", "labels.csv: no line of it gives a file its class"),
         (b"file,label\na/0.png,\n", "gives a file its class (line 2: file and label must both be given)"),
-        (b"", "labels.csv: no column file"),
+        (b"", "labels.csv: is empty: copy or download it again"),
+        (POINTER, "labels.csv: is a Git LFS pointer, not a table: run git lfs pull"),
+        (
+            b"PK\x03\x04" + bytes(22) + b"\x13\0\0\0[Content_Types].xml",
+            "labels.csv: is a document of an office program",
+        ),
     ],
     ids=[
         "a code page",
@@ -147,6 +189,8 @@ def test_paths_that_begin_with_a_point_are_taken(source):  # noqa: F811
         "only headers",
         "no labels",
         "empty",
+        "pointer",
+        "workbook",
     ],
 )
 def test_a_table_that_cannot_be_followed_is_refused_with_its_line(source, table, said):  # noqa: F811
@@ -211,7 +255,7 @@ def test_a_photograph_is_upright_however_the_camera_was_held(orientation):
         (encoded(stripes(), "WEBP", save_all=True, append_images=[stripes().rotate(180)]), "2 frames"),
         (encoded(stripes(), "TIFF", save_all=True, append_images=[stripes().rotate(180)]), "2 frames"),
         (encoded(stripes(), "JPEG")[:-200], "damaged or cut short"),
-        (b"", "not an image"),
+        (b"", "is empty"),
     ],
     ids=["PNG 16", "TIFF 16", "floats", "moving PNG", "moving WebP", "pages of TIFF", "cut short", "no bytes"],
 )

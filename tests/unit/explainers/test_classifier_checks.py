@@ -1,5 +1,8 @@
 """Whether a network is what it says: every assumption is tried on pictures, and named where it does not hold."""
 
+import re
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -122,6 +125,88 @@ def test_what_a_study_cannot_live_with_is_refused_with_its_remedy(network, broke
     assert remedy in {finding.check: finding.line for finding in findings if not finding.ok}[broken]
     with pytest.raises(ClassifierError):
         refuse(findings)
+
+
+class Remembering(Small):
+    """A network with an effect that goes by how many pictures it was asked about before."""
+
+    def __init__(self, effect):
+        super().__init__()
+        self.effect, self.asked = effect, 0
+
+    def forward(self, x):
+        self.asked += len(x)
+        return self.effect(super().forward(x), self.asked)
+
+
+def fails_late(logits, asked):
+    if asked >= 100:
+        raise RuntimeError("no more today")
+    return logits
+
+
+def whites(count=6):
+    """Pictures with a white and a black corner each, as photographs have: their largest and smallest values agree."""
+    torch.manual_seed(1)
+    pictures = torch.rand(count, 3, 16, 16)
+    pictures[:, :, 0, 0], pictures[:, :, -1, -1] = 1, 0
+    return pictures
+
+
+def drawn_by_numpy(logits, _):
+    return logits + float(np.random.default_rng().normal())
+
+
+@pytest.mark.parametrize(
+    ("network", "check", "said"),
+    [
+        (lambda: Small(inner=lambda x: x / x.amax()), "alone", "nor x / x.amax()"),
+        (lambda: Small(inner=lambda x: x - x.mean()), "alone", "depends on the others in its batch"),
+        (lambda: Small(inner=lambda x: functional.batch_norm(x, None, None, training=True)), "alone", "batch norm"),
+        (lambda: Remembering(lambda x, n: x + n), "again", "it goes by what it was asked before"),
+        (lambda: Remembering(lambda x, n: -x if n % 12 else x), "again", "keep, count and draw nothing in forward"),
+        (lambda: Remembering(drawn_by_numpy), "again", "or by chance outside PyTorch"),
+        (
+            lambda: Remembering(fails_late),
+            "lasting",
+            "it fails: 12 pictures at once: the network fails on it: RuntimeError",
+        ),
+        (lambda: Remembering(lambda x, n: x if n < 100 else -x), "lasting", "gives the same ones other logits"),
+        (lambda: Small(inner=lambda x: x.mul_(0.5)), "input", "x = x.clone()"),
+        (lambda: nn.Sequential(nn.ReLU(inplace=True), Small()), "input", "nn.ReLU() for nn.ReLU(inplace=True)"),
+    ],
+    ids=["amax", "mean", "norm", "counts", "alternates", "numpy", "fails late", "changes late", "mul_", "relu_"],
+)
+def test_a_network_that_lies_is_refused_for_what_it_does(network, check, said):
+    classifier = ImageClassifier(network(), mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
+    findings = examine(classifier, whites())
+    assert said in {finding.check: finding.line for finding in findings if not finding.ok}[check]
+    # What is told to the researcher is this, and not something that follows from it.
+    first = next(finding for finding in findings if not finding.ok and finding.consequence == "refused")
+    with pytest.raises(ClassifierError, match=re.escape(first.line)):
+        refuse(findings)
+    assert first.check == check
+
+
+def test_a_network_that_only_counts_is_in_doubt_with_the_name_of_what_it_counts():
+    findings = examine(ImageClassifier(nn.Sequential(Remembering(lambda x, n: x)), **UNIT), whites())
+    refuse(findings)
+    (finding,) = [finding for finding in findings if not finding.ok and finding.consequence == "doubt"]
+    assert finding.check == "memory"
+    assert finding.line.startswith("it changes 0.asked each time it is asked")
+
+
+class Caching(Small):
+    """A network that keeps what it computed for a size, and the last picture's features, as many do."""
+
+    def forward(self, x):
+        self.size, self.features = tuple(x.shape[2:]), self.conv(x).detach()
+        return super().forward(x)
+
+
+def test_what_is_kept_for_speed_is_no_memory(pictures):
+    """The negative control: kept values that the same pictures leave the same are not counted."""
+    assert failing(Caching(), pictures).keys() <= {"faster"}
 
 
 def test_outputs_that_may_be_a_sigmoids_are_in_doubt_and_not_refused(pictures):

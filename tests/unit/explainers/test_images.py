@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import pickle
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pillow_heif
 import pytest
 import torch
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 from torchvision import transforms
 
 from explainers import images
@@ -176,16 +178,71 @@ def test_formats_outside_the_list_are_refused():
 
 OTHERS = {
     "a video": b"\0\0\0\x18ftypmp42" + bytes(20),
-    "JPEG XL": b"\xff\x0a" + bytes(20),
-    "JPEG 2000": bytes_of(drawn(8, 8), "JPEG2000"),
-    "a PDF file": bytes_of(drawn(8, 8), "PDF"),
-    "an SVG drawing": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "a JPEG XL picture; save it as PNG or JPEG": b"\xff\x0a" + bytes(20),
+    "a JPEG 2000 picture; save it as PNG": bytes_of(drawn(8, 8), "JPEG2000"),
+    "an SVG drawing; export it as PNG": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "an SVG drawing; export it as PNG ": b"<?xml version='1.0'?>\n<!-- drawn -->\n<svg></svg>",
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_people_take_for_a_photograph_is_called_by_its_name(name):
-    assert error_of(OTHERS[name]).endswith(f": it is {name}")
+    assert error_of(OTHERS[name]).endswith(f": it is {name.strip()}")
+
+
+NOT_PICTURES = {
+    "is a Git LFS pointer, not the picture: run git lfs pull": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4665a5\nsize 12345\n"
+    ),
+    "is a git-annex pointer, not the picture: run git annex get": b"/annex/objects/SHA256E-s31390--f50d7.jpg\n",
+    "is an HTML page, not the picture: download the file itself, which may need a login": (
+        b"\xef\xbb\xbf \n<!DOCTYPE HTML PUBLIC><html><title>404</title></html>"
+    ),
+    "is empty: copy or download it again": b"",
+    "is filled with zero bytes where it should begin: copy or download it again": bytes(5000),
+    "is a text file, not the picture": "Fotos vom Reiher und vom Storch, im März".encode(),
+    "is a JSON file, not the picture": b'{"error": "not found"}',
+    "is an XML file, not the picture": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+    "is a zip archive, not the picture: unpack it first": b"PK\x03\x04" + bytes(22) + b"\x05\0\0\0a.png",
+    "is a PDF file, not the picture": bytes_of(drawn(8, 8), "PDF"),
+    "is a pickle, not the picture": pickle.dumps(np.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("said", NOT_PICTURES)
+def test_a_file_that_is_not_a_picture_is_named_for_what_it_is(said):
+    assert error_of(NOT_PICTURES[said]) == said
+    with pytest.raises(NotAnImage):
+        inspect(NOT_PICTURES[said])
+
+
+def test_a_page_in_an_old_encoding_or_in_utf_16_is_a_page():
+    page = "<html><body>Zugriff nicht möglich</body></html>"
+    for data in (page.encode("cp1252"), page.encode("utf-16")):
+        assert error_of(data).startswith("is an HTML page")
+
+
+@pytest.mark.parametrize("kind", images.FORMATS)
+def test_a_picture_of_which_little_is_there_is_not_called_something_else(kind):
+    """The negative control: what is cut short is damaged, and never a text, a page or an archive."""
+    data = bytes_of(drawn(40, 30), kind)
+    assert not [said for n in range(16, len(data), 7) if (said := said_of(data[:n])).startswith("is ")]
+
+
+def said_of(data):
+    """What is said of these bytes, or nothing."""
+    try:
+        load(data)
+    except ImageError as error:
+        return str(error)
+    return ""
+
+
+def test_what_a_picture_says_of_itself_makes_it_no_text():
+    """The negative control: bytes of a page or a pointer within a picture are part of it."""
+    note = PngInfo()
+    note.add_text("Comment", "version https://git-lfs.github.com/spec/v1 <html>")
+    assert inspect(bytes_of(drawn(8, 8), "PNG", pnginfo=note)).format == "PNG"
 
 
 def test_a_format_whose_library_is_missing_is_named(monkeypatch):

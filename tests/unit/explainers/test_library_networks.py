@@ -192,6 +192,17 @@ def test_a_network_without_a_trained_head_is_refused(tmp_path):
     assert "lacks classifier.bias, classifier.weight" in error_of(loaded, "transformers", str(tmp_path / "own"))
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4665a5\nsize 12345\n"
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "preprocessor_config.json"])
+def test_a_folder_that_was_cloned_without_git_lfs_is_told_by_its_pointers(tmp_path, file):
+    put_transformers(tmp_path / "own")
+    (tmp_path / "own" / file).write_bytes(POINTER)
+    said = error_of(loaded, "transformers", str(tmp_path / "own"))
+    assert said == f"{file} in {tmp_path / 'own'} is a Git LFS pointer, not the file itself: run git lfs pull"
+
+
 def test_a_folder_with_pickles_alone_is_refused(tmp_path):
     model = put_transformers(tmp_path / "own")
     (tmp_path / "own" / "model.safetensors").unlink()

@@ -250,7 +250,7 @@ def test_a_contrast_is_of_another_class_and_a_pool_needs_no_classes_for_it(folde
         ),
         ("nearest_neighbours", ("--pool", "class", "--examples", 0), "at least 1, not 0"),
         ("nearest_neighbours", ("--pool", "alone"), "has no photograph beside"),
-        ("nearest_neighbours", ("--pool", "text"), "notes.txt: not an image"),
+        ("nearest_neighbours", ("--pool", "text"), "notes.txt: is a text file, not the picture"),
     ],
 )
 def test_pools_that_give_no_examples_are_one_line(folder, capsys, name, more, said):
@@ -293,7 +293,7 @@ def test_images_are_resized_and_cropped_on_request(folder, capsys):
     ("source", "more", "said"),
     [
         ("no.png", (), "no.png: No such file or directory"),
-        ("own.py", (), "own.py: not an image"),
+        ("own.py", (), "own.py: is a text file, not the picture"),
         ("class/00.png", ("--label", 3), "--label must be in 0..2, not 3"),
         ("class/00.png", ("--n-features", 0), "n_features must be at least 1"),
         ("class/00.png", ("--crop", 33), "smaller than the 33 × 33 crop"),
