@@ -128,6 +128,7 @@ TABLE: dict[str, Row] = {
     "s/<uuid:link>/": Row(EVERYBODY, EVERYBODY, "link", state="open"),
     "t/<str:token>/": Row(EVERYBODY, EVERYBODY, "token", state="open"),
     "s/<uuid:link>/withdraw/": Row(EVERYBODY, EVERYBODY, "link", state="open"),
+    "t/<str:token>/consent/": Row(EVERYBODY, REFUSED, "token", state="open"),
     "t/<str:token>/withdraw/": Row(EVERYBODY, EVERYBODY, "token", state="open"),
     "pictures/<path:name>": Row(EVERYBODY, REFUSED, "picture"),
     # Signed by a recruiter's service, or not there.

@@ -1,9 +1,10 @@
 """Participants' pages."""
 
 from .consent import home, join
+from .own_consent import own_consent
 from .pictures import picture
 from .recruiter_messages import recruiter_message
 from .session import take
 from .withdrawing import withdraw, withdraw_by_code
 
-__all__ = ["home", "join", "picture", "recruiter_message", "take", "withdraw", "withdraw_by_code"]
+__all__ = ["home", "join", "own_consent", "picture", "recruiter_message", "take", "withdraw", "withdraw_by_code"]

@@ -41,6 +41,7 @@ def take(request: HttpRequest, token: str) -> HttpResponse:
         return rate_limits.wait(request) if rate_limits.too_often_by_address(request) else unknown(request)
     # On every page that follows, beneath it.
     request.way_out = reverse("studies:withdraw", args=[token])
+    request.own_consent = reverse("studies:own_consent", args=[token])
     request.ancestors = arrivals.ancestors(participant.study)
     with in_its_language(participant.study):
         return _sent(request, participant) if request.method == "POST" else _current_page(request, participant)

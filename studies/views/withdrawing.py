@@ -5,6 +5,7 @@ from uuid import UUID
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -36,6 +37,7 @@ def withdraw(request: HttpRequest, token: str) -> HttpResponse:
         said = _said(participant, request.POST.get("withdraw", ""))
         if said == SURE:
             return _done(request, participant)
+        request.own_consent = reverse("studies:own_consent", args=[token])
         return _ask(request, participant, sure=said == READ)
 
 

@@ -62,5 +62,6 @@ def _previewed(request: HttpRequest, admin: ModelAdmin, pk: int) -> HttpResponse
     if shown[at].show.func is not every_page.consent:
         # There is nobody to withdraw: the link stays here.
         request.way_out = f"{address}?at={shown[at].key}"
+        request.own_consent = f"{address}?at={shown[0].key}"
     with in_its_language(study):
         return shown[at].show(request)

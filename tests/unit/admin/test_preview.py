@@ -53,8 +53,8 @@ def plain(html: str) -> str:
     html = re.sub(r'\n<link rel="stylesheet" href="[^"]*preview\.css">', "", html)
     html = re.sub(r'<aside class="preview".*?</aside>\n', "", html, flags=re.DOTALL)
     html = re.sub(r'(name="(?:trial|join)" value)="[^"]*"', r'\1=""', html)
-    # The way out leads from a person's page to where they withdraw, and from a preview nowhere.
-    html = re.sub(r'(<footer><a) href="[^"]*"', r"\1", html)
+    # Below a person's page links lead to where they withdraw and to what they agreed to, and below a preview nowhere.
+    html = re.sub(r"<footer>.*?</footer>", lambda footer: re.sub(r' href="[^"]*"', "", footer[0]), html)
     html = re.sub(r'href="/s/[^"]*/withdraw/"', "", html)
     # Behind a previewed trial nothing is kept ready.
     html = re.sub(r'data-ahead="[^"]*"', "", html)

@@ -51,7 +51,7 @@ def took_part(study, *, answers: int = 0) -> Visitor:
 
 def withdraw(visitor: Visitor):
     """By the link on the page they are at, in two steps."""
-    (link,) = lxml.html.fromstring(visitor.get().content).xpath("//footer//a/@href")
+    (link,) = lxml.html.fromstring(visitor.get().content).xpath("//footer//a[not(@target)]/@href")
     visitor.path = link
     asked = visitor.post(visitor.form())
     assert heading(asked) == "Do you really want to withdraw?"

@@ -172,7 +172,11 @@ def test_in_the_sandbox_no_other_host_is_handed_in_to(submit_to):
 def test_only_the_recruiters_own_sites_frame_its_study_and_only_its_study():
     study, other = recruits(open_study(1, 1), "framing"), open_study(1, 1)
     visitor = comes(study, from_framing())
-    pages = [visitor.get(), visitor.begin().get(), visitor.client.get(f"{visitor.path}withdraw/")]
+    pages = [
+        visitor.get(),
+        visitor.begin().get(),
+        *(visitor.client.get(f"{visitor.path}{below}/") for below in ("withdraw", "consent")),
+    ]
     for page in pages:
         assert page.headers["Content-Security-Policy"].endswith(f"frame-ancestors {SANDBOX}")
         assert "X-Frame-Options" not in page.headers

@@ -264,6 +264,7 @@ def test_a_response_time_that_is_none_is_left_out_and_the_answer_kept(visitor, c
         "/s/00000000-0000-4000-8000-000000000000/",
         "/s/not-a-link/",
         "/t/nobody/",
+        "/t/nobody/consent/",
         "/t/%00/",
         "/nothing",
         "/pictures/artifacts/00/none.png",
