@@ -70,7 +70,7 @@ def test_empty_names_of_a_classifiers_files_are_refused(here):
 
 def test_an_empty_pool_of_examples_is_refused(here, capsys):
     with pytest.raises(SystemExit):
-        main(["nearest_neighbours", "a/0.png", "out.png", "--classifier", "toybox", "--pool", ""])
+        main(["nearest_neighbours", "--pool", "", "a/0.png", "out.png", "--classifier", "toybox"])
     assert "argument --pool: is empty" in capsys.readouterr().err
 
 
@@ -99,8 +99,8 @@ def test_a_folder_that_may_not_be_read_is_named_with_the_reason(here, monkeypatc
     place = str(here / "here")
     with monkeypatch.context() as patched:
         patched.setattr(os, function, forbidden)
-        with pytest.raises(CommandError) as caught:
-            call_command("import_images", "things", place)
+        with pytest.raises(StudyError) as caught:
+            import_images("things", place)
     assert str(caught.value) == f"{place}: Permission denied"
 
 
