@@ -75,6 +75,10 @@ def test_an_empty_installation_shows_the_first_steps():
     assert "manage.py import_classifier NAME" in words
     assert "Your first study" in words
     assert "No studies yet" in text(researcher().get("/admin/studies/study/"))
+    imports = staff("view_import", "add_classifier").get("/admin/studies/import/")
+    assert "No imports yet" in text(imports)
+    assert reverse("admin:studies_classifier_add") in imports.content.decode()
+    assert f'class="desk-button primary" href="{reverse("admin:studies_imageset_add")}"' not in imports.content.decode()
 
 
 def test_who_may_not_see_studies_sees_none():
