@@ -313,7 +313,7 @@ def _means_table(found: Mapping[str, Any], first: str, second: str, better: str 
             rating(one["estimate"]),
             span(one, rating),
             p_value(one["p_value"]),
-            *(percent(one["prefers"][side]) for side in (first, "neither", second)),
+            *(percent(one["prefers"][side], one["answers"]) for side in (first, "neither", second)),
         ]
         for name, one in found.items()
     ]

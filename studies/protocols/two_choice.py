@@ -294,7 +294,7 @@ class TwoChoice(Protocol):
 
 
 def _headline(found: Mapping[str, Mapping[str, Any]]) -> str:
-    said = [f"{percent(one['estimate'])} with {name} ({span(one)})" for name, one in found.items()]
+    said = [f"{percent(one['estimate'], one['denominator'])} with {name} ({span(one)})" for name, one in found.items()]
     return f"People name the visualised class in {'; '.join(said)}. Chance is {percent(CHANCE)}."
 
 

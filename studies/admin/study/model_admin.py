@@ -18,6 +18,7 @@ from unfold.decorators import display
 from studies import lifecycle, protocols
 from studies.admin import log
 from studies.admin.pages import Findable, as_sentence, get_object_or_404_for
+from studies.designs.consent import untold
 from studies.lib.errors import StudyError
 from studies.models import Access, Study
 from studies.preparation import progress as preparation_progress
@@ -271,6 +272,7 @@ class StudyAdmin(Findable, ModelAdmin):
             "design": settings_of(study),
             "design_changes": study.state in lifecycle.EDITABLE,
             "texts_change": study.state in lifecycle.NOT_YET_OPEN,
+            "untold": untold(study) if study.state in lifecycle.NOT_YET_OPEN else "",
             "report": report,
             "galleries": galleries,
             **(_so_far(study) if study.state == Study.State.PREPARING else {}),

@@ -59,19 +59,30 @@ class Summary:
     galleries: list[Gallery] = field(default_factory=list)
 
 
-def percent(share: float | None) -> str:
-    """A share in percent, with two digits after the point."""
-    return "–" if share is None else f"{100 * share:.2f}%"
-
-
 #: A share of fewer is told as what was counted: percentages of a handful look more exact than they are.
 FEW = 20
+#: A share of fewer stands beside what was counted: one thing more or less moves it by over a percentage point.
+COUNTED_BELOW = 100
+
+
+def percent(share: float | None, of: int | None = None) -> str:
+    """A share in percent, with two digits after the point; "60.00% (3 of 5)" where it is of few things.
+
+    of: number of things that the share is of.  A share that is no count of them, such as a weighted one, stands alone.
+    """
+    if share is None:
+        return "–"
+    said = f"{100 * share:.2f}%"
+    if not of or of >= COUNTED_BELOW:
+        return said
+    counted = round(share * of)
+    return f"{said} ({counted} of {of})" if abs(share * of - counted) < 1e-6 else said
 
 
 def share_or_counts(share: Mapping[str, Any], of: str) -> str:
-    """A share of things in percent, as in "35.00% of the errors"; or where there are few, "7 of the 12 errors"."""
+    """A share of things in percent, as in "35.00% (21 of 60) of the errors"; or of a handful, "7 of the 12 errors"."""
     if share["denominator"] >= FEW:
-        return f"{percent(share['estimate'])} of {of}"
+        return f"{percent(share['estimate'], share['denominator'])} of {of}"
     article = "the " if of.startswith("the ") else ""
     return f"{share['numerator']} of {article}{share['denominator']} {of.removeprefix('the ')}"
 

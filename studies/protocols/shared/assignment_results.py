@@ -76,8 +76,8 @@ def _window_table(design: Mapping[str, Any], found: Mapping[str, Mapping[str, An
     rows = []
     for key, one in found.items():
         before, after = one["before"], one["after"]
-        cells = [before["answers"], percent(before["right"]), one["too_fast"], one["too_slow"]]
-        rows.append([WORDS[key], *cells, after["answers"], percent(after["right"])])
+        cells = [before["answers"], percent(before["right"], before["answers"]), one["too_fast"], one["too_slow"]]
+        rows.append([WORDS[key], *cells, after["answers"], percent(after["right"], after["answers"])])
     columns = ["", "answers before", "right", TOO_FAST, TOO_SLOW, "answers after", "right"]
     window = f"{design['min_seconds']} s to {design['max_seconds']} s, both included, by the server’s clock"
     note = f"The window is {window}. Answers outside it are kept and do not count; another person was asked instead."

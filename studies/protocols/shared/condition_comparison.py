@@ -173,9 +173,9 @@ def strata_tables(found: Found | None, stratum: str, name: str, words: Sequence[
         [
             one["stratum"],
             one["answers_first"],
-            percent(one["first"]),
+            percent(one["first"], one["answers_first"]),
             one["answers_second"],
-            percent(one["second"]),
+            percent(one["second"], one["answers_second"]),
             points(one["difference"]),
         ]
         for one in [*found["strata"][:MOST_STRATA], pooled]

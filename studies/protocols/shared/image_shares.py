@@ -96,7 +96,7 @@ def tables(found: Found, design: Mapping[str, Any], words: Mapping[str, str]) ->
             answered = f"{said['numerator']} of {said['denominator']}"
             std = f"{100 * said['naive']['standard_error']:.2f}"
             of_answers.append([name, said["items"], answered, percent(said["estimate"]), std, span(said)])
-            by_threshold.append([name, *(percent(one) for one in share["curve"][1 : n + 1])])
+            by_threshold.append([name, *(percent(one, share["denominator"]) for one in share["curve"][1 : n + 1])])
     by_panels = f"An image shows the attribute where at least {k} of {n} people say so."
     two_way = "The interval is two-way: it accounts for images and for participants."
     between = [

@@ -58,7 +58,7 @@ def summary(design: Mapping[str, Any], table: "pd.DataFrame", *, reference: str,
     after = table[table["phase"] == post]
     right = after.assign(correct=after["answer"] == after["model_output"]).drop(columns="answer")
     measures["after_training"] = right_answers.of_conditions(right, arms)
-    tables = [_cells_table(measures, arms), _gain_table(measures)]
+    tables = [_cells_table(measures, arms, table), _gain_table(measures)]
     note = "Share of the classifier’s answers that people predict in the last test."
     tables += right_answers.table_of("Predicted after training", measures["after_training"], note)
     for arm in explained:
@@ -88,11 +88,14 @@ def _drop_out_table(found: Mapping[str, Any]) -> Table:
     return Table("People by group", ["", "with answers that count", "with all of them"], rows, note)
 
 
-def _cells_table(measures: Mapping[str, Any], arms: list[str]) -> Table:
+def _cells_table(measures: Mapping[str, Any], arms: list[str], table: "pd.DataFrame") -> Table:
     cells = {arm: measures["cells"][arm] for arm in arms if arm in measures["cells"]}
     phases = list(dict.fromkeys(phase for one in cells.values() for phase in one))
     order = [phase for phase in ("pre", *measures["sessions"], "post") if phase in phases]
-    rows = [[arm, *(percent(one.get(phase)) for phase in order)] for arm, one in cells.items()]
+    answers = table.groupby(["condition", "phase"], observed=True).size().to_dict()
+    rows = [
+        [arm, *(percent(one.get(phase), answers.get((arm, phase))) for phase in order)] for arm, one in cells.items()
+    ]
     note = "Share of the classifier’s answers that people predict."
     return Table("Predicted, by group and phase", ["", *order], rows, note)
 

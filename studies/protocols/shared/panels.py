@@ -224,7 +224,8 @@ def robustness_table(
     for k, found in enumerate(by_threshold, start=1):
         share = found["terms"].get("s") or found["terms"]["p"]
         if share["estimate"] is not None:
-            rows.append([f"{k} of {n} yes", percent(share["estimate"]), percent(found["estimate"]), span(found)])
+            accepted = percent(share["estimate"], share.get("denominator"))
+            rows.append([f"{k} of {n} yes", accepted, percent(found["estimate"]), span(found)])
     if model["estimate"] is None:
         rows.append(["Dawid–Skene", None, None, model["reason"]])
     else:

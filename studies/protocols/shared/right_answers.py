@@ -100,5 +100,5 @@ def model_tables(found: Mapping[str, Found], what: str) -> list[Table]:
 
 def headline(found: Found, what: str, chance: float | None) -> str:
     """How often `what` holds in each condition, in a sentence; and the chance to guess it, where there is one."""
-    said = [f"{percent(one['estimate'])} with {name}" for name, one in found.items()]
+    said = [f"{percent(one['estimate'], one['denominator'])} with {name}" for name, one in found.items()]
     return f"{what}: {'; '.join(said)}." + ("" if chance is None else f" Chance is {percent(chance)}.")

@@ -10,6 +10,7 @@ import pytest
 from django.urls import reverse
 
 from studies import lifecycle, participation, protocols
+from studies.designs.consent_details import ConsentDetailsForm
 from studies.models import Study
 from studies.protocols import Summary
 from studies.simulation import age
@@ -75,6 +76,10 @@ def test_an_empty_installation_shows_the_first_steps():
     assert "manage.py import_classifier NAME" in words
     assert "Your first study" in words
     assert "No studies yet" in text(researcher().get("/admin/studies/study/"))
+    imports = staff("view_import", "add_classifier").get("/admin/studies/import/")
+    assert "No imports yet" in text(imports)
+    assert reverse("admin:studies_classifier_add") in imports.content.decode()
+    assert f'class="desk-button primary" href="{reverse("admin:studies_imageset_add")}"' not in imports.content.decode()
 
 
 def test_who_may_not_see_studies_sees_none():
@@ -112,6 +117,16 @@ def test_the_page_offers_what_can_be_done_in_its_state(state):
     Study.objects.filter(pk=study.pk).update(state=state)
     page = researcher().get(at(study))
     assert [step.button for step, says in page.context["steps"]] == BUTTONS[state]
+
+
+def test_the_page_warns_while_the_consent_text_lacks_details_and_no_longer():
+    study = make_study(3)
+    Study.objects.filter(pk=study.pk).update(consent_text="", consent_details={})
+    client = researcher()
+    assert "Not ready for participants: its consent text has nothing for: researchers" in text(client.get(at(study)))
+    told = dict.fromkeys(ConsentDetailsForm.base_fields, 1)
+    Study.objects.filter(pk=study.pk).update(consent_details=told)
+    assert "Not ready for participants" not in text(client.get(at(study)))
 
 
 def test_the_design_is_a_table_with_what_each_setting_means():

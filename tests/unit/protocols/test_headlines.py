@@ -3,7 +3,7 @@
 import pytest
 
 from studies import lifecycle
-from studies.protocols.base.results import share_or_counts
+from studies.protocols.base.results import percent, share_or_counts
 from studies.protocols.shared.assignment_results import headline
 from studies.results import figures
 from studies.results.result import result
@@ -96,7 +96,9 @@ def test_classes_that_are_a_sample_are_what_answers_are_clustered_by():
     assert shares["sample"]["effective_items"] <= shares["sample"]["items"]
 
 
-@pytest.mark.parametrize(("n", "said"), [(19, "7 of the 19 errors"), (20, "35.00% of the errors")])
+@pytest.mark.parametrize(
+    ("n", "said"), [(19, "7 of the 19 errors"), (20, "35.00% (7 of 20) of the errors"), (100, "7.00% of the errors")]
+)
 def test_a_share_of_few_is_told_as_what_was_counted(n, said):
     assert share_or_counts({"estimate": 7 / n, "numerator": 7, "denominator": n}, "the errors") == said
 
@@ -107,4 +109,18 @@ def test_a_share_of_answers_has_no_article():
 
 def test_the_headline_of_a_small_study_counts_its_images():
     assert "people accept 4 of the 12 errors" in result(answered_study()).summary.headline
-    assert "% of the errors" in result(answered_study(40, 5, 20)).summary.headline
+    assert " of 20) of the errors" in result(answered_study(40, 5, 20)).summary.headline
+
+
+@pytest.mark.parametrize(
+    ("share", "of", "said"),
+    [
+        (0.6, 5, "60.00% (3 of 5)"),
+        (1 / 3, 99, "33.33% (33 of 99)"),
+        (0.6, 100, "60.00%"),
+        (0.61, 5, "61.00%"),  # no count of five: a weighted share, which must not be told as one
+        (None, 5, "–"),
+    ],
+)
+def test_a_share_of_few_stands_beside_what_was_counted(share, of, said):
+    assert percent(share, of) == said

@@ -60,9 +60,11 @@ def test_the_headline_names_the_error_before_and_after_with_its_interval():
     summary = result(study).summary
     measures = summary.measures
     share, new = (100 * measures[name]["estimate"] for name in ("accepted_share", "rectified_error"))
+    counted = "{numerator} of {denominator}".format(**measures["accepted_share"])
     low, high = (100 * measures["rectified_error"][end] for end in ("low", "high"))
     assert summary.headline == (
-        f"At least 4 of 5 people accept {share:.2f}% of the errors: the top-1 error of 25.00% becomes {new:.2f}% "
+        f"At least 4 of 5 people accept {share:.2f}% ({counted}) of the errors: "
+        f"the top-1 error of 25.00% becomes {new:.2f}% "
         f"(95% interval {low:.2f}% to {high:.2f}%, for this image set)."
     )
     assert low < new < high < 25
