@@ -109,7 +109,7 @@ def test_a_share_of_answers_has_no_article():
 
 def test_the_headline_of_a_small_study_counts_its_images():
     assert "people accept 4 of the 12 errors" in result(answered_study()).summary.headline
-    assert " of 20) of the errors" in result(answered_study(40, 5, 20)).summary.headline
+    assert " of 40) of the errors" in result(answered_study(40, 5, 20)).summary.headline
 
 
 @pytest.mark.parametrize(
