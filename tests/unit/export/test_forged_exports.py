@@ -138,7 +138,7 @@ def forge_text(folder: Path, name: str) -> None:
 
 
 FILES = {
-    "flow.json": lambda f: forge_json(f, "flow.json", lambda told: exchange(told["answers"], "counted", "wanted")),
+    "flow.json": lambda f: forge_json(f, "flow.json", lambda told: told["answers"].update(counted=10**6)),
     "texts/ consent": lambda f: forge_text(f, "texts/consent-v1-en.txt"),
     "stimuli.csv stimulus 1": lambda f: (f / "stimuli.csv").write_text(
         (f / "stimuli.csv").read_text().replace('"{""', '"{""x"":1,""', 1)
