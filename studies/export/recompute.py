@@ -1936,6 +1936,8 @@ def is_figure(value) -> bool:
 
 #: A number as the headline and the tables write it.
 WRITTEN = re.compile(r"(?<![\w.])[+−-]?\d[\d,]*(?:\.\d+)?")
+#: A share of few, with its count beside it.
+COUNTED = re.compile(r"(\d+\.\d\d)% \((\d+) of (\d+)\)")
 
 
 def texts(folder: Path, reported: dict):
@@ -1984,12 +1986,20 @@ def check_texts(folder: Path, reported: dict, found: dict, known: list, names: l
     for name, text in texts(folder, reported):
         for one in sorted(names, key=len, reverse=True):
             text = text.replace(one, " ")
+        text = COUNTED.sub(lambda told: _without_count(told, allowed), text)
         for written in WRITTEN.findall(text):
             bare = written.lstrip("+−-").rstrip(",")
             if bare in allowed or bare.replace(",", "") in allowed:
                 seen.agree += 1
             else:
                 seen.differs(name, "no figure", written)
+
+
+def _without_count(told: re.Match, allowed: set) -> str:
+    """The share alone, where the count beside it is that share of a number that was found; else all as it stands."""
+    share, count, of = told.groups()
+    fits = of in allowed and int(of) and f"{100 * int(count) / int(of):.2f}" == share
+    return f"{share}%" if fits else told[0]
 
 
 def check_files(folder: Path, tables: Tables, reported: dict, found: dict, seen: Comparison) -> None:

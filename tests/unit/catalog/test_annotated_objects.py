@@ -135,7 +135,7 @@ def test_every_bad_row_has_its_line(folder, tmp_path, capsys):
     ("name", "content", "why"),
     [
         ("boxes.csv", "file,label,x0,y0,x1\n", "boxes.csv: no column y1 (there must be file, label, x0, y0, x1, y1)"),
-        ("boxes.csv", "", "boxes.csv: no column file (there must be file, label, x0, y0, x1, y1)"),
+        ("boxes.csv", "", "boxes.csv: is empty: copy or download it again"),
         ("boxes.csv", b"\xff\xfe\xfd", "boxes.csv: not UTF-8 text"),
         ("boxes.csv", rows(), "there are no objects in it"),
     ],

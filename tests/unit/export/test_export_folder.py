@@ -262,7 +262,7 @@ def test_participants_are_random_identifiers_only(exported):
         assert person.completion_code not in everything
 
 
-def test_cells_that_a_spreadsheet_would_run_are_escaped_in_csv_only(tmp_path):
+def test_cells_that_a_spreadsheet_would_run_are_escaped_in_csv_only(tmp_path, capsys):
     study = answered_study()
     nasty = {"image": '=HYPERLINK("x"),"ü"\n;', "label": "@grüße, 你好", "true_label": "NA"}
     stimulus = Stimulus.objects.filter(study=study).first()
@@ -274,7 +274,10 @@ def test_cells_that_a_spreadsheet_would_run_are_escaped_in_csv_only(tmp_path):
     rows = pd.read_parquet(tmp_path / "export" / "answers.parquet")
     assert set(rows.loc[rows["stimulus"] == stimulus.number, "image"]) == {nasty["image"]}
     assert set(rows.loc[rows["stimulus"] == stimulus.number, "label"]) == {nasty["label"]}
-    assert recompute.main(tmp_path / "export") == 0
+    # Every figure is found again; that the stimulus is not the one that was frozen is noticed.
+    assert recompute.main(tmp_path / "export") == 1
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("differs: ")]
+    assert said == [f"differs: stimuli.csv stimulus {stimulus.number}"]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\tx", "\rx", "\nx"])
