@@ -1,7 +1,7 @@
 """Participants' pages."""
 
+from .agreed_consent import own_consent
 from .consent import home, join
-from .own_consent import own_consent
 from .pictures import picture
 from .recruiter_messages import recruiter_message
 from .session import take
