@@ -69,7 +69,7 @@ def _told(run: Callable[[], str], arguments: Sequence[str]) -> int:
         return _failed("interrupted", 130)
     except (_CommandError, ValueError, OSError) as error:
         return _failed(str(error))
-    except Exception as error:  # a network of somebody's own may raise anything
+    except Exception as error:  # a network may raise anything of its own
         if "--traceback" in arguments:
             raise
         return _failed(f"{type(error).__name__}: {error} (--traceback shows where)")

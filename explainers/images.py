@@ -117,7 +117,7 @@ def count_pixels(data: bytes) -> int:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             return picture.width * picture.height
-    except Exception:  # Whoever decodes it says what is wrong with it.
+    except Exception:  # The decoder says what is wrong with it.
         return 0
 
 

@@ -115,7 +115,7 @@ def test_nothing_is_sent_to_it():
     assert visitor.client.post(f"{visitor.path}consent/", {"trial": "x"}).status_code == 405
 
 
-def test_it_counts_among_the_requests_of_a_token_and_guesses_among_those_of_an_address(settings):
+def test_it_counts_among_the_requests_of_a_token_and_guesses_among_those_of_an_address(settings, within_one_minute):
     settings.TOKEN_LIMIT = 5
     visitor = agreed(open_study(1, 1))
     cache.clear()
